@@ -1,0 +1,221 @@
+"""The meta-estimator: separation as regression in an invertible representation."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skseparate._base import BaseSeparator, default_representation, fit_representation, iter_solos
+from skseparate._masks import MASKS
+from skseparate._recording import as_list, describe, n_samples_of, sample_rate_of
+from skseparate._segments import Chain, Segments, tell_sample_rate
+from skseparate.linear_model import LowRankRidge
+from skseparate.preprocessing import FrequencyTruncation, Magnitude
+
+
+class Separator(BaseSeparator):
+    """Separate recordings of an ensemble into one solo a part.
+
+    Joins a representation, a view of it and a regressor, as `sklearn.compose.TransformedTargetRegressor`
+    joins a regressor and a transformer: a recording goes down into the representation, the regressor
+    estimates each solo in the view, the estimates become masks on the mixture, and the same
+    representation brings the solos back up to audio, at the recording's rate and with its bandwidth.
+
+    One sample is one recording; its sample rate, parts and song ride on it. `fit` streams rows from
+    disk where the regressor can (`LowRankRidge`), and `iter_predict` always does.
+
+    Parameters
+    ----------
+    representation : Pipeline, default=None
+        A `Segmenter`, then invertible transformers to complex spectrograms. By default
+        ``make_pipeline(Segmenter(), STFT())``.
+    features : Pipeline or transformer, default=None
+        Invertible transformers from spectrograms to real features. By default
+        ``make_pipeline(FrequencyTruncation(), Magnitude())``.
+    regressor : estimator, default=None
+        Any scikit-learn multi-output regressor, or a Pipeline that ends in one. By default
+        ``LowRankRidge()``.
+    mask : {"ratio", "wiener", "direct"}, default="ratio"
+        How estimates share out the mixture: in proportion to their magnitudes, or to the squares of
+        these; with both the solos sum to the mixture. With "direct" each solo takes the estimated
+        magnitude as it is, and the mixture's phase.
+    sample_rate : float, default=None
+        Rate of plain arrays, in Hz. Recordings that know theirs must not contradict it.
+
+    Attributes
+    ----------
+    representation_ : Pipeline
+        Fitted for the first recording's rate; for other rates a clone is fitted when it is needed.
+    features_ : Pipeline or transformer
+        Fitted; keeps the number of bins it learned at every rate.
+    regressor_ : estimator
+        Fitted on the rows of all recordings.
+    n_slots_ : int
+        The most parts that a recording had at `fit`.
+    sample_rate_ : float or None
+        Rate of the first recording, in Hz.
+
+    See Also
+    --------
+    skseparate.linear_model.LowRankRidge : The default regressor.
+    skseparate.baseline.IdealRatioMask : How far masks can go.
+
+    Notes
+    -----
+    Rows of the target hold ``n_slots_`` sources; slot k is the k-th part present, in score order,
+    and slots without a part are silent.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skseparate import Separator
+    >>> from skseparate.datasets import make_ensembles
+    >>> from skseparate.linear_model import LowRankRidge
+    >>> from skseparate.preprocessing import STFT, Segmenter
+    >>> ensembles = make_ensembles(n_songs=3, n_parts=2, duration=4.0, random_state=0)
+    >>> X, y, songs = ensembles.power_set(min_parts=2)
+    >>> separator = Separator(
+    ...     representation=make_pipeline(Segmenter(duration=0.5), STFT()),
+    ...     regressor=LowRankRidge(rank=8),
+    ... )
+    >>> solos = separator.fit(X[:2], y[:2]).predict(X[2:])
+    >>> solos[0].shape
+    (2, 64000)
+    """
+
+    _parameter_constraints = {  # noqa: RUF012 - scikit-learn's protocol
+        "representation": [HasMethods(["fit", "transform", "inverse_transform"]), None],
+        "features": [HasMethods(["fit", "transform", "inverse_transform"]), None],
+        "regressor": [HasMethods(["fit", "predict"]), None],
+        "mask": [StrOptions(set(MASKS))],
+        "sample_rate": [Interval(Real, 0, None, closed="neither"), None],
+    }
+
+    def __init__(self, representation=None, features=None, regressor=None, mask="ratio", sample_rate=None):
+        self.representation = representation
+        self.features = features
+        self.regressor = regressor
+        self.mask = mask
+        self.sample_rate = sample_rate
+
+    def fit(self, X, y):
+        """Fit the regressor on the rows of all recordings.
+
+        Parameters
+        ----------
+        X : sequence of recordings
+            Mixtures ``(n_samples,)``: a list, 1-D object array, 2-D array or lazy sequence.
+        y : sequence of arrays of shape (n_parts, n_samples)
+            The solos of each mixture, in score order; lazy in the same way.
+
+        Returns
+        -------
+        self : Separator
+
+        Raises
+        ------
+        ValueError
+            If recordings and solos do not match, a rate is unknown or contradicted, or a recording is
+            shorter than a frame or not finite.
+        """
+        self._validate_params()
+        X, y = as_list(X, "X"), as_list(y, "y")
+        self._check_pairs(X, y)
+        self._fit_representation(X[0])
+        chains = self._chains(X)
+        self._refuse_short(X, chains)
+        self.n_slots_ = max(solos.shape[0] for solos in y)
+        rows, targets = Segments(X, chains), Segments(y, chains, self.n_slots_)
+        regressor = LowRankRidge() if self.regressor is None else clone(self.regressor)
+        self.regressor_ = regressor.fit(rows, targets)
+        return self
+
+    def iter_predict(self, recording, n_parts=None):
+        check_is_fitted(self, "regressor_")
+        (recording,) = as_list([recording], "recording")
+        (chain,) = chains = self._chains([recording])
+        self._refuse_short([recording], chains)
+        rows = Segments([recording], chains)
+        if n_parts is None and getattr(recording, "parts", None) is not None:
+            n_parts = len(recording.parts)
+
+        def estimate(first, last, spectrograms):
+            features = self._predict_features(rows.take(first, last, spectrograms), n_parts)
+            return chain.magnitudes(features, spectrograms.shape[-1])
+
+        yield from iter_solos(chain, recording, estimate, self.mask)
+
+    def _predict_features(self, rows, n_parts):
+        """Features of the parts, ``(n_parts, n_segments, n_frames, n_bins)``."""
+        estimates = np.asarray(self.regressor_.predict(rows))
+        estimates = estimates.reshape(len(rows), -1, *rows.row_shape)
+        n_slots = estimates.shape[1]
+        if n_parts is not None and n_parts > n_slots:
+            raise ValueError(
+                f"{n_parts} parts were asked for, but the regressor gives {n_slots}: it was fitted on recordings of "
+                f"at most {self.n_slots_} parts; fit on larger ensembles."
+            )
+        if not np.isfinite(estimates).all():
+            raise ValueError(f"{type(self.regressor_).__name__} predicted values that are not finite.")
+        return np.moveaxis(estimates, 1, 0)[:n_parts].astype(rows.dtype, copy=False)
+
+    def _fit_representation(self, recording):
+        self._template = clone(default_representation() if self.representation is None else self.representation)
+        self.sample_rate_ = sample_rate_of(recording, self.sample_rate, 0)
+        self.representation_, spectrograms = fit_representation(self._template, recording, self.sample_rate_)
+        features = make_pipeline(FrequencyTruncation(), Magnitude()) if self.features is None else self.features
+        features = tell_sample_rate(features, self.sample_rate_, describe(recording, 0))
+        self.features_ = features.fit([spectrograms])
+
+    def _chains(self, recordings):
+        """The chain of each recording's rate; recordings of one rate share one."""
+        by_rate = {}
+        for i, recording in enumerate(recordings):
+            # plain arrays have the rate of fit, which may also have been told to each step alone
+            rate = sample_rate_of(recording, self.sample_rate, i) or self.sample_rate_
+            if rate not in by_rate:
+                by_rate[rate] = self._chain(recording, rate)
+        return [by_rate[sample_rate_of(r) or self.sample_rate_] for r in recordings]
+
+    def _chain(self, recording, rate):
+        if rate == self.sample_rate_:
+            return Chain(self.representation_, self.features_)
+        representation, _ = fit_representation(self._template, recording, rate)
+        chain = Chain(representation, self.features_)
+        if chain.frame_shape != (expected := Chain(self.representation_, self.features_).frame_shape):
+            raise ValueError(
+                f"{describe(recording)} at {rate:g} Hz has segments of shape {chain.frame_shape}, but the separator "
+                f"was fitted with {expected} at {self.sample_rate_:g} Hz: resample it."
+            )
+        return chain
+
+    def _check_pairs(self, X, y):
+        if len(X) != len(y):
+            raise ValueError(f"X has {len(X)} recordings and y has solos for {len(y)}: they must be as many.")
+        for i, (mixture, solos) in enumerate(zip(X, y, strict=True)):
+            name, parts = describe(mixture, i), getattr(mixture, "parts", None)
+            if len(getattr(solos, "shape", ())) != 2:
+                raise ValueError(f"the solos of {name} must have shape (n_parts, n_samples).")
+            if n_samples_of(mixture) != n_samples_of(solos):
+                raise ValueError(
+                    f"{name} has {n_samples_of(mixture)} samples and its solos have {n_samples_of(solos)}: "
+                    "they must be as many."
+                )
+            if parts is not None and len(parts) != solos.shape[0]:
+                raise ValueError(f"{name} has {len(parts)} parts {parts} and {solos.shape[0]} solos.")
+            if sample_rate_of(mixture) and sample_rate_of(solos):
+                sample_rate_of(solos, sample_rate_of(mixture), i)
+
+    def _refuse_short(self, recordings, chains):
+        for i, (recording, chain) in enumerate(zip(recordings, chains, strict=True)):
+            if len(getattr(recording, "shape", (1,))) != 1:
+                raise ValueError(f"{describe(recording, i)} must be one-dimensional, got shape {recording.shape}.")
+            needed = getattr(chain.representation[-1], "frame_length_", 1)
+            if n_samples_of(recording) < needed:
+                raise ValueError(
+                    f"{describe(recording, i)} has {n_samples_of(recording)} samples: at least one frame of "
+                    f"{needed} samples is needed."
+                )

@@ -1,0 +1,17 @@
+"""Recordings and data sets, all lazy."""
+
+from skseparate.datasets._ensembles import Ensemble, Ensembles
+from skseparate.datasets._make_ensembles import make_ensembles
+from skseparate.datasets._recordings import ArrayRecording, AudioFile, Mixture, Stems
+from skseparate.datasets._urmp import load_urmp
+
+__all__ = [
+    "ArrayRecording",
+    "AudioFile",
+    "Ensemble",
+    "Ensembles",
+    "Mixture",
+    "Stems",
+    "load_urmp",
+    "make_ensembles",
+]

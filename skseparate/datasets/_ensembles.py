@@ -1,0 +1,199 @@
+"""Ensembles with their stems, and the mixtures that can be made of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skseparate._recording import LazySequence
+from skseparate.datasets._recordings import Mixture, Stems
+
+# From treble to bass: the order in which URMP's scores list their parts, whatever the family.
+SCORE_ORDER = ("fl", "ob", "tpt", "vn", "cl", "sax", "va", "hn", "tbn", "bn", "vc", "tba", "db")
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """One piece, recorded part by part.
+
+    Parameters
+    ----------
+    name : str
+        Of the piece.
+    song : str
+        What it shares with other arrangements of the same music.
+    parts : tuple of str
+        In score order.
+    stems : tuple of Recording
+        One a part.
+    """
+
+    name: str
+    song: str
+    parts: tuple
+    stems: tuple
+
+    def solos(self, chosen=None):
+        """Stems of the chosen parts (indices), by default of all."""
+        chosen = range(len(self.parts)) if chosen is None else chosen
+        return Stems([self.stems[k] for k in chosen], [self.parts[k] for k in chosen], self.song)
+
+    def mixture(self, chosen=None):
+        """Mixture of the chosen parts (indices), by default of all."""
+        return Mixture(self.solos(chosen), self.name)
+
+
+class Ensembles(Sequence):
+    """A data set: a sequence of `Ensemble`.
+
+    Parameters
+    ----------
+    ensembles : sequence of Ensemble
+        The pieces.
+
+    See Also
+    --------
+    load_urmp : Real recordings.
+    make_ensembles : Built-in synthetic ones.
+
+    Examples
+    --------
+    >>> from skseparate.datasets import make_ensembles
+    >>> ensembles = make_ensembles(n_songs=2, n_parts=3, duration=2.0, random_state=0)
+    >>> X, y, songs = ensembles.power_set(min_parts=2)
+    >>> len(X), len(y), len(songs)
+    (8, 8, 8)
+    """
+
+    def __init__(self, ensembles):
+        self._ensembles = list(ensembles)
+
+    def __len__(self):
+        return len(self._ensembles)
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return Ensembles(self._ensembles[index])
+        return self._ensembles[index]
+
+    def __repr__(self):
+        n_songs = len({e.song for e in self})
+        return f"<Ensembles: {len(self)} pieces of {n_songs} songs, {sum(len(e.parts) for e in self)} stems>"
+
+    def power_set(self, min_parts=2, max_parts=None, distinct=False):
+        """Every mix of some of the parts of a piece.
+
+        Parameters
+        ----------
+        min_parts : int, default=2
+            Fewest parts in a mix.
+        max_parts : int, default=None
+            Most parts in a mix; by default all.
+        distinct : bool, default=False
+            Whether to leave out mixes of the very takes that are mixed already: pieces of URMP share
+            some. Costs reading every stem once.
+
+        Returns
+        -------
+        X : LazySequence of Mixture
+            The mixes, smallest first within a piece.
+        y : LazySequence of Stems
+            Their solos.
+        songs : ndarray of str
+            Their songs, the groups for splitters.
+        """
+        keys, seen = [], set()
+        takes = {id(e): [stem.take for stem in e.stems] for e in self} if distinct else None
+        for ensemble in self:
+            n_parts = len(ensemble.parts)
+            for size in range(min_parts, min(n_parts, max_parts or n_parts) + 1):
+                for chosen in combinations(range(n_parts), size):
+                    mix = frozenset(takes[id(ensemble)][k] for k in chosen) if distinct else None
+                    if mix is None or mix not in seen:
+                        keys.append((ensemble, chosen))
+                        seen.add(mix)
+        X = LazySequence(_mixture_of, keys)
+        y = LazySequence(_solos_of, keys)
+        return X, y, np.array([ensemble.song for ensemble, _ in keys], dtype=str)
+
+    def cross_mixes(self, n_mixes, n_parts=(2, 5), n_pools=5, random_state=None):
+        """Mixes across pieces: parts that never played together.
+
+        A mix across songs would leak whichever side of a split it stood on. So the songs are dealt
+        into pools, only songs of one pool are mixed, and the pool is the group.
+
+        Parameters
+        ----------
+        n_mixes : int
+            How many mixes.
+        n_parts : int or (int, int), default=(2, 5)
+            Parts in a mix, or the fewest and the most.
+        n_pools : int, default=5
+            Into how many groups to deal the songs.
+        random_state : int, RandomState instance or None, default=None
+            Decides pools and mixes.
+
+        Returns
+        -------
+        X : LazySequence of Mixture
+            The mixes, as long as their shortest stem.
+        y : LazySequence of Stems
+            Their solos, from treble to bass.
+        pools : ndarray of str
+            Their pools, the groups for splitters.
+
+        Raises
+        ------
+        ValueError
+            If a pool has too few stems of one sample rate.
+        """
+        rng = check_random_state(random_state)
+        songs = rng.permutation(sorted({e.song for e in self}))
+        if not 1 <= n_pools <= len(songs):
+            raise ValueError(f"n_pools={n_pools} must lie between 1 and the number of songs, {len(songs)}.")
+        fewest, most = (n_parts, n_parts) if isinstance(n_parts, Integral) else n_parts
+        pools = [self._stems_of(songs[i::n_pools]) for i in range(n_pools)]
+        keys = []
+        for i in range(n_mixes):
+            pool = i % n_pools
+            size = rng.randint(fewest, most + 1)
+            if len(pools[pool]) < size:
+                raise ValueError(f"pool {pool} has {len(pools[pool])} stems, {size} are needed: use fewer pools.")
+            chosen = rng.choice(len(pools[pool]), size, replace=False)
+            keys.append((f"pool {pool}", *_in_score_order([pools[pool][k] for k in chosen])))
+        groups = np.array([pool for pool, _, _ in keys], dtype=str)
+        return LazySequence(_cross_mixture_of, keys), LazySequence(_cross_solos_of, keys), groups
+
+    def _stems_of(self, songs):
+        songs = set(songs)
+        return [pair for e in self if e.song in songs for pair in zip(e.parts, e.stems, strict=True)]
+
+
+def _in_score_order(pairs):
+    """Parts and stems from treble to bass; instruments unknown to the score order come last."""
+    known = {part: i for i, part in enumerate(SCORE_ORDER)}
+    parts, stems = zip(*sorted(pairs, key=lambda pair: known.get(pair[0], len(known))), strict=True)
+    return parts, stems
+
+
+# Module-level, so that lazy sequences can be pickled to other processes.
+
+
+def _mixture_of(key):
+    return key[0].mixture(key[1])
+
+
+def _solos_of(key):
+    return key[0].solos(key[1])
+
+
+def _cross_solos_of(key):
+    pool, parts, stems = key
+    return Stems(stems, parts, pool, n_samples=min(stem.n_samples for stem in stems))
+
+
+def _cross_mixture_of(key):
+    return Mixture(_cross_solos_of(key), " + ".join(key[1]))

@@ -1,0 +1,74 @@
+"""The URMP data set."""
+
+import re
+from pathlib import Path
+
+from skseparate.datasets._ensembles import Ensemble, Ensembles
+from skseparate.datasets._recordings import AudioFile
+
+FOLDER = re.compile(r"(?P<number>\d+)_(?P<title>[^_]+)_(?P<parts>[a-z]+(_[a-z]+)*)")
+STEM = re.compile(r"AuSep_(?P<k>\d+)_(?P<part>[a-z]+)_\d+_.+\.(wav|flac)")
+
+
+def load_urmp(path):
+    """Load URMP: 44 pieces of 2 to 5 parts, each player recorded alone.
+
+    Nothing is decoded until a mixture is read. Parts come from the folder's name, since one of the
+    stems is misnamed; stems that differ in length by some samples end in silence; all arrangements
+    of a title are one song.
+
+    Parameters
+    ----------
+    path : str or path
+        The data set's folder, or the one that holds its ``Dataset`` folder. Pieces are folders such as
+        ``12_Spring_vn_vn_vc`` with ``AuSep_1_vn_12_Spring.wav`` and so on.
+
+    Returns
+    -------
+    ensembles : Ensembles
+
+    Raises
+    ------
+    ValueError
+        If there are no such folders, or a piece does not have one stem a part.
+
+    Notes
+    -----
+    11 GiB of audio, mono, 48 kHz, 24 bit, from Dryad (doi:10.5061/dryad.ng3r749), where its licence
+    is given as CC0.
+
+    References
+    ----------
+    .. [1] B. Li, X. Liu, K. Dinesh, Z. Duan and G. Sharma, "Creating a multitrack classical music
+           performance dataset for multimodal music analysis", IEEE Transactions on Multimedia, 2019.
+
+    Examples
+    --------
+    >>> from skseparate.datasets import load_urmp
+    >>> ensembles = load_urmp("URMP")  # doctest: +SKIP
+    >>> X, y, songs = ensembles.power_set(min_parts=2)  # doctest: +SKIP
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise ValueError(f"{root} is not a folder: load_urmp wants the one that holds URMP's pieces.")
+    if (root / "Dataset").is_dir():
+        root = root / "Dataset"
+    folders = sorted(f for f in root.iterdir() if f.is_dir() and FOLDER.fullmatch(f.name))
+    if not folders:
+        found = ", ".join(sorted(f.name for f in root.iterdir())[:3]) or "nothing"
+        raise ValueError(f"{root} holds no folder such as 12_Spring_vn_vn_vc, URMP's layout; it holds {found}.")
+    return Ensembles(_load_piece(folder) for folder in folders)
+
+
+def _load_piece(folder):
+    name = FOLDER.fullmatch(folder.name)
+    parts = tuple(name["parts"].split("_"))
+    files = {int(match["k"]): f for f in folder.iterdir() if (match := STEM.fullmatch(f.name))}
+    if sorted(files) != list(range(1, len(parts) + 1)):
+        raise ValueError(
+            f"{folder} should hold the stems AuSep_1 to AuSep_{len(parts)} of {', '.join(parts)}, "
+            f"but holds {[files[k].name for k in sorted(files)]}."
+        )
+    song = name["title"]
+    stems = tuple(AudioFile(files[k], (part,), song) for k, part in enumerate(parts, start=1))
+    return Ensemble(folder.name, song, parts, stems)
