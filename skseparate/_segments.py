@@ -6,8 +6,10 @@ from sklearn.base import clone
 from skseparate._recording import describe, n_samples_of, read
 from skseparate.preprocessing import count_segments, resize_bins
 
-# Bytes in a block: large enough for fast matrix products, small beside any memory.
+# Bytes of features in a block of rows: large enough for fast matrix products, small beside any memory.
 BLOCK_BYTES = 2**24
+# Bytes of complex spectrogram in a block of segments that are separated: every part adds several times as much.
+SPECTROGRAM_BYTES = 2**22
 
 
 class Chain:
@@ -42,9 +44,9 @@ class Chain:
 
     @property
     def block_length(self):
-        """int: Segments in a block of about 16 MiB of spectrogram."""
+        """int: Segments in a block of about 4 MiB of spectrogram."""
         n_frames = self.frame_shape[0]
-        return max(1, BLOCK_BYTES // (16 * n_frames * self.n_bins_in))
+        return max(1, SPECTROGRAM_BYTES // (16 * n_frames * self.n_bins_in))
 
     def n_segments(self, recording):
         """Number of segments of a recording."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.polynomial.polynomial import polyval
 from scipy import signal
 from sklearn.utils import check_random_state
 
@@ -121,10 +122,9 @@ class _Player:
         phase = 2 * np.pi * np.cumsum(f0 * 2 ** (cents / 1200)) / self.sample_rate
         order = np.arange(1, 1 + max(1, min(40, int(0.48 * self.sample_rate / f0))))
         levels = 10 ** (self._levels(order, order * f0) / 20)
-        # high harmonics die away sooner
-        fading = np.exp(-np.outer(0.02 * order, time))
-        phases = self.rng.uniform(0, 2 * np.pi, len(order))
-        return (levels[:, None] * fading * np.sin(np.outer(order, phase) + phases[:, None])).sum(axis=0)
+        # harmonic k is the k-th power of the first: a polynomial, in which high harmonics also die away sooner
+        coefficients = np.concatenate([[0], levels * np.exp(2j * np.pi * self.rng.uniform(size=len(order)))])
+        return polyval(np.exp(1j * phase - 0.02 * time), coefficients).imag
 
     def _levels(self, order, frequency):
         octaves_off = np.log2(frequency / self.formant)
