@@ -1,7 +1,20 @@
 """Music source separation of instrumental ensembles as scikit-learn estimators."""
 
-from skseparate._separator import Separator
-from skseparate._show_versions import show_versions
+from importlib import import_module
+
 from skseparate._version import __version__
 
 __all__ = ["Separator", "__version__", "show_versions"]
+
+# Imported when they are asked for, so that `skseparate --help` answers at once.
+_HOMES = {"Separator": "skseparate._separator", "show_versions": "skseparate._show_versions"}
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__():
+    return __all__

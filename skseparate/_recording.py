@@ -104,9 +104,7 @@ def as_list(X, name="X"):
     ValueError
         If `X` is one recording instead of a sequence of them, or empty, or no sequence.
     """
-    is_single = isinstance(X, Recording) or (
-        isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype != object
-    )
+    is_single = isinstance(X, Recording) or (isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype != object)
     if is_single:
         raise ValueError(f"{name} is a single recording; pass a sequence of recordings, such as [{name}].")
     if isinstance(X, str) or not hasattr(X, "__len__") or not hasattr(X, "__getitem__"):
@@ -123,9 +121,7 @@ def _as_signal(item, name):
         return item
     signal = np.asarray(item)
     if signal.dtype.kind not in "fiub" or signal.ndim not in (1, 2):
-        raise ValueError(
-            f"{name} must be a real array of samples, got shape {signal.shape} and dtype {signal.dtype}."
-        )
+        raise ValueError(f"{name} must be a real array of samples, got shape {signal.shape} and dtype {signal.dtype}.")
     return signal if signal.dtype in (np.float32, np.float64) else signal.astype(np.float64)
 
 

@@ -41,7 +41,7 @@ def _progression(n_chords, rng):
     degrees = [0]
     while len(degrees) < n_chords - 1:
         degrees.append(int(rng.choice(NEXT_DEGREE[degrees[-1]])))
-    return (degrees + [0])[:n_chords]
+    return [*degrees, 0][:n_chords]
 
 
 def _voice_chords(ranges, degrees, scale):

@@ -118,10 +118,15 @@ class LowRankRidgeCV(BaseLowRank):
         if not (self.cv is None or isinstance(self.cv, Integral)):
             return check_cv(self.cv).split(np.empty(n_rows), groups=songs)
         if n_songs == 1:
-            warnings.warn("all rows are of one song: folds are neighbouring rows of it, so errors are low.", stacklevel=3)
+            warnings.warn(
+                "all rows are of one song: folds are neighbouring rows of it, so errors are low.",
+                stacklevel=3,
+            )
         n_units = n_songs if n_songs > 1 else n_rows
         if n_units < 2:
-            raise ValueError(f"cross-validation needs at least 2 rows, got n_samples={n_rows}: 1 sample cannot be split.")
+            raise ValueError(
+                f"cross-validation needs at least 2 rows, got n_samples={n_rows}: 1 sample cannot be split."
+            )
         n_folds = min(5 if self.cv is None else self.cv, n_units)
         return (GroupKFold if n_songs > 1 else KFold)(n_folds).split(np.empty(n_rows), groups=songs)
 

@@ -26,9 +26,7 @@ class InnerProducts:
 
     def add(self, estimates, references, mixture):
         """Add a block: ``(n_parts, n_block)`` twice and ``(n_block,)``."""
-        estimates, references, mixture = (
-            np.asarray(x, dtype=np.float64) for x in (estimates, references, mixture)
-        )
+        estimates, references, mixture = (np.asarray(x, dtype=np.float64) for x in (estimates, references, mixture))
         self.estimates = self.estimates + _energy(estimates)
         self.references = self.references + _energy(references)
         self.cross = self.cross + estimates @ references.T

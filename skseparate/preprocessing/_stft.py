@@ -186,9 +186,7 @@ class STFT(SignalTransformer):
 
     def _learn(self, signal):
         if self.sample_rate is None:
-            raise ValueError(
-                "STFT(frame, hop) are in seconds and the sample rate is unknown: give sample_rate in Hz."
-            )
+            raise ValueError("STFT(frame, hop) are in seconds and the sample rate is unknown: give sample_rate in Hz.")
         if self.hop > self.frame:
             raise ValueError(
                 f"hop={self.hop:g} s is longer than frame={self.frame:g} s: the samples between frames would be lost."

@@ -154,7 +154,12 @@ def check_searches(separator):
     """GridSearchCV and HalvingGridSearchCV, the first with several measures in one prediction."""
     X, y, songs = make_data()
     search = GridSearchCV(
-        separator, GRID, cv=GroupKFold(2), scoring=separation_scorer, refit="si_sdr_improvement", error_score="raise"
+        separator,
+        GRID,
+        cv=GroupKFold(2),
+        scoring=separation_scorer,
+        refit="si_sdr_improvement",
+        error_score="raise",
     ).fit(X, y, groups=songs)
     assert np.isfinite(search.cv_results_["mean_test_si_sdr"]).all()
     assert search.predict(X[:1])[0].shape == y[0].shape
@@ -167,7 +172,12 @@ def check_files_in_processes(separator):
     X, y, songs = make_data()
     with tempfile.TemporaryDirectory() as folder:
         on_disk = Ensembles(
-            Ensemble(song, song, x.parts, tuple(_write(folder, f"{song} {k}", s, song) for k, s in enumerate(solos)))
+            Ensemble(
+                song,
+                song,
+                x.parts,
+                tuple(_write(folder, f"{song} {k}", s, song) for k, s in enumerate(solos)),
+            )
             for x, solos, song in zip(X, arrays(y), songs, strict=True)
         )
         X, y, songs = on_disk.power_set()
