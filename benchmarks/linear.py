@@ -150,7 +150,7 @@ def print_agreement(stems):
     X, y, songs = [X[i] for i in pairs], [y[i] for i in pairs], songs[pairs]
     print(f"\n{'make_ensembles' if stems is None else 'URMP'}: {len(X)} mixes of two parts, segments of 2 s\n")
     print(
-        "| fold | LowRankRidgeCV (alpha, rank) | GridSearchCV (alpha, rank) | SI-SDR improvement left out, dB: CV | grid |"
+        "| fold | LowRankRidgeCV (alpha, rank) | GridSearchCV (alpha, rank) | left out, dB: CV | left out, dB: grid |"
     )
     print("|---|---|---|---|---|")
     agreed, n_folds = 0, 0

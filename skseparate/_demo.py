@@ -36,7 +36,7 @@ def run_demo(folder, n_songs, n_parts, seed, progress):
     files : list of path
         What was written.
     """
-    ensembles = make_ensembles(n_songs, n_parts, duration=15.0, instruments=STRINGS, random_state=seed)
+    ensembles = make_ensembles(n_songs, n_parts, duration=12.0, instruments=STRINGS, random_state=seed)
     seen, unseen = ensembles[:-1], ensembles[n_songs - 1]
     X, y, songs = seen.power_set(min_parts=2)
     mixture, solos = unseen.mixture(), unseen.solos()

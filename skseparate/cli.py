@@ -40,7 +40,7 @@ def main():
 @main.command()
 @click.option("-o", "--output", default="demo", show_default=True, help="Folder for the solos.")
 @click.option(
-    "--songs", default=12, show_default=True, type=click.IntRange(3), help="Songs to make; the last is unseen."
+    "--songs", default=10, show_default=True, type=click.IntRange(3), help="Songs to make; the last is unseen."
 )
 @click.option("--parts", default=3, show_default=True, type=click.IntRange(2, 5), help="Parts of each.")
 @click.option("--seed", default=0, show_default=True, help="Other seeds make other music.")

@@ -116,8 +116,8 @@ def centred_grams(X, y, fit_intercept):
     """Gram matrices of rows and targets, centred where there is an intercept."""
     if len(X) > MAX_DUAL_ROWS:
         raise ValueError(
-            f"solver='dual' holds {len(X)} x {len(X)} matrices, and stops at {MAX_DUAL_ROWS} rows: use longer segments, "
-            "fewer recordings, or solver='primal' with fewer features."
+            f"solver='dual' holds {len(X)} x {len(X)} matrices, and stops at {MAX_DUAL_ROWS} rows: use longer "
+            "segments, fewer recordings, or solver='primal' with fewer features."
         )
     K, G = gram(X), gram(y)
     everything = np.arange(len(K))
@@ -146,9 +146,9 @@ class LowRankRidge(BaseLowRank):
 
     Attributes
     ----------
-    x_factors_ : ndarray of shape (n_features, rank_)
+    x_factors_ : ndarray of shape (n_features, rank)
         W.
-    y_factors_ : ndarray of shape (n_targets, rank_)
+    y_factors_ : ndarray of shape (n_targets, rank)
         V, orthonormal columns, the most telling direction first.
     rank_ : int
         Rank of the solution: less than `rank` where the data has less.

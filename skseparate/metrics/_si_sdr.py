@@ -7,37 +7,38 @@ LIMIT_DB = 60.0
 
 
 class InnerProducts:
-    """Inner products of estimates, references and mixture, summed block by block in float64.
+    """Inner products of estimates and references, summed block by block in float64.
 
-    All that SI-SDR needs to know of signals of any length.
+    All that SI-SDR needs to know of signals of any length. The mixture stands as one more estimate, so
+    that an estimate that equals it scores exactly as it does.
 
     Attributes
     ----------
-    estimates, references : ndarray of shape (n_parts,)
+    estimates : ndarray of shape (n_parts + 1,)
+        Energies, the mixture's last.
+    references : ndarray of shape (n_parts,)
         Energies.
-    cross : ndarray of shape (n_parts, n_parts)
-        Products of each estimate (rows) with each reference.
-    mixture, mixture_cross : float and ndarray of shape (n_parts,)
-        Energy of the mixture, and its products with the references.
+    cross : ndarray of shape (n_parts + 1, n_parts)
+        Products of each estimate with each reference.
     """
 
     def __init__(self):
-        self.estimates = self.references = self.cross = self.mixture = self.mixture_cross = 0.0
+        self.estimates = self.references = self.cross = 0.0
 
     def add(self, estimates, references, mixture):
         """Add a block: ``(n_parts, n_block)`` twice and ``(n_block,)``."""
-        estimates, references, mixture = (np.asarray(x, dtype=np.float64) for x in (estimates, references, mixture))
-        self.estimates = self.estimates + _energy(estimates)
+        rows = np.vstack([estimates, mixture]).astype(np.float64)
+        references = np.asarray(references, dtype=np.float64)
+        self.estimates = self.estimates + _energy(rows)
         self.references = self.references + _energy(references)
-        self.cross = self.cross + estimates @ references.T
-        self.mixture = self.mixture + _energy(mixture)
-        self.mixture_cross = self.mixture_cross + references @ mixture
+        # not a matrix product: BLAS does not promise equal results for equal rows
+        self.cross = self.cross + np.einsum("in,jn->ij", rows, references, optimize=False)
 
     def si_sdr(self, permutation=False):
         """SI-SDR of each part in dB, and of the mixture beside it: two ``(n_parts,)``."""
-        pairs = si_sdr_from_products(self.references, self.estimates[:, None], self.cross)
+        scores = si_sdr_from_products(self.references, self.estimates[:, None], self.cross)
+        pairs, mixture = scores[:-1], scores[-1]
         order = best_order(pairs) if permutation else np.arange(len(pairs))
-        mixture = si_sdr_from_products(self.references, self.mixture, self.mixture_cross)
         return pairs[order, np.arange(len(pairs))], mixture
 
 

@@ -142,7 +142,7 @@ class STFT(SignalTransformer):
         Samples in a frame.
     hop_length_ : int
         Samples from one frame to the next.
-    window_ : ndarray of shape (frame_length_,)
+    window_ : ndarray of shape (frame_length,)
         The window.
     n_features_in_ : int
         Columns of a 2-D table seen at `fit`.
@@ -209,8 +209,8 @@ class STFT(SignalTransformer):
         # below 1e-6 of the best covered sample, float32 noise would come back a thousand times louder
         if coverage.min() < 1e-6 * coverage.max():
             raise ValueError(
-                f"STFT cannot be inverted: with hop={self.hop:g} s the {self.window!r} windows leave samples uncovered; "
-                f"a hop of at most half the frame ({self.frame / 2:g} s) works."
+                f"STFT cannot be inverted: with hop={self.hop:g} s the {self.window!r} windows leave samples "
+                f"uncovered; a hop of at most half the frame ({self.frame / 2:g} s) works."
             )
 
     def _forward(self, signals):
