@@ -14,7 +14,7 @@ from skseparate.linear_model import LowRankRidge
 from skseparate.metrics import separation_scorer
 from skseparate.preprocessing import STFT, FrequencyTruncation, Magnitude, Segmenter
 
-STRINGS = ("vn", "va", "vc")
+PLAYERS = ("vn", "va", "vc", "db", "fl")
 
 
 def run_demo(folder, n_songs, n_parts, seed, progress):
@@ -36,7 +36,9 @@ def run_demo(folder, n_songs, n_parts, seed, progress):
     files : list of path
         What was written.
     """
-    ensembles = make_ensembles(n_songs, n_parts, duration=12.0, instruments=STRINGS, random_state=seed)
+    ensembles = make_ensembles(
+        n_songs, n_parts, duration=12.0, instruments=PLAYERS[:n_parts], doubling=False, random_state=seed
+    )
     seen, unseen = ensembles[:-1], ensembles[n_songs - 1]
     X, y, songs = seen.power_set(min_parts=2)
     mixture, solos = unseen.mixture(), unseen.solos()

@@ -46,7 +46,7 @@ def main():
 @click.option("--seed", default=0, show_default=True, help="Other seeds make other music.")
 @refusing
 def demo(output, songs, parts, seed):
-    """Make string ensembles, fit on all songs but one, separate that one."""
+    """Make ensembles, fit on all songs but one, separate that one."""
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
     from skseparate._demo import run_demo

@@ -57,12 +57,13 @@ class SyntheticStem(Recording):
         "duration": [Interval(Real, 0, None, closed="neither")],
         "sample_rate": [Interval(Real, 1000, None, closed="left")],
         "instruments": ["array-like", None],
+        "doubling": ["boolean"],
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,
 )
 def make_ensembles(
-    n_songs=10, n_parts=(2, 5), *, duration=20.0, sample_rate=16000, instruments=None, random_state=None
+    n_songs=10, n_parts=(2, 5), *, duration=20.0, sample_rate=16000, instruments=None, doubling=True, random_state=None
 ):
     """Make synthetic ensembles with known stems; nothing is downloaded.
 
@@ -80,8 +81,10 @@ def make_ensembles(
     sample_rate : int, default=16000
         In Hz.
     instruments : sequence of str, default=None
-        Instruments to draw from, with replacement, so that some are doubled; by default URMP's
-        thirteen: fl, ob, tpt, vn, cl, sax, va, hn, tbn, bn, vc, tba and db.
+        Instruments to draw from; by default URMP's thirteen: fl, ob, tpt, vn, cl, sax, va, hn, tbn,
+        bn, vc, tba and db.
+    doubling : bool, default=True
+        Whether an instrument may be drawn more than once for an ensemble.
     random_state : int, RandomState instance or None, default=None
         Pass an int for the same ensembles at every call.
 
@@ -93,7 +96,7 @@ def make_ensembles(
     Raises
     ------
     ValueError
-        If an instrument is not known.
+        If an instrument is not known, or there are too few without doubling.
 
     Examples
     --------
@@ -107,15 +110,18 @@ def make_ensembles(
     if unknown := sorted(set(instruments) - set(INSTRUMENTS)):
         raise ValueError(f"instruments {unknown} are not known; choose from {sorted(INSTRUMENTS)}.")
     fewest, most = (n_parts, n_parts) if isinstance(n_parts, Integral) else n_parts
+    if not doubling and most > len(set(instruments)):
+        raise ValueError(f"{most} parts need as many instruments without doubling, got {len(set(instruments))}.")
     sizes = rng.randint(fewest, most + 1, size=n_songs)
     return Ensembles(
-        _make_song(f"song {i:02d}", size, duration, sample_rate, instruments, rng) for i, size in enumerate(sizes)
+        _make_song(f"song {i:02d}", size, duration, sample_rate, instruments, doubling, rng)
+        for i, size in enumerate(sizes)
     )
 
 
-def _make_song(name, n_parts, duration, sample_rate, instruments, rng):
-    parts = tuple(sorted(rng.choice(instruments, n_parts), key=SCORE_ORDER.index))
-    parts = tuple(sorted(map(str, parts), key=lambda part: -INSTRUMENTS[part].high))
+def _make_song(name, n_parts, duration, sample_rate, instruments, doubling, rng):
+    drawn = map(str, rng.choice(instruments, n_parts, replace=doubling))
+    parts = tuple(sorted(drawn, key=SCORE_ORDER.index))
     seconds_per_beat = 60 / rng.uniform(66, 120)
     n_chords = 1 + int(duration / (BEATS_PER_CHORD * seconds_per_beat))
     lines = compose(_voice_ranges(parts), n_chords, rng)
