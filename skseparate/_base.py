@@ -5,10 +5,10 @@ from abc import ABCMeta, abstractmethod
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.utils import gen_batches
+from sklearn.utils import assert_all_finite, gen_batches
 
 from skseparate._masks import apply_masks
-from skseparate._recording import as_list, describe, n_samples_of, object_array, read
+from skseparate._recording import as_list, describe, n_samples_of, naming, object_array, read
 from skseparate._segments import tell_sample_rate
 from skseparate.metrics import separation_scorer
 from skseparate.preprocessing import STFT, OverlapAdd, Segmenter
@@ -112,7 +112,10 @@ def fit_representation(representation, recording, sample_rate):
             f"make_pipeline(Segmenter(), STFT()), got {representation!r}."
         )
     representation = tell_sample_rate(representation, sample_rate, describe(recording))
-    spectrograms = representation.fit_transform([read(recording, 0, N_FIT_SAMPLES)])[0]
+    head = read(recording, 0, N_FIT_SAMPLES)
+    with naming(recording):
+        assert_all_finite(head)
+    spectrograms = representation.fit_transform([head])[0]
     if not hasattr(representation[0], "segment_hop_"):
         raise ValueError(f"representation must begin with a Segmenter, got {representation[0]!r}.")
     return representation, spectrograms
@@ -140,7 +143,8 @@ def iter_solos(chain, recording, estimate, mask):
     overlap_add = OverlapAdd(chain.segmenter.segment_length_, chain.segmenter.segment_hop_)
     n_segments, n_left = chain.n_segments(recording), n_samples_of(recording)
     for segments in gen_batches(n_segments, chain.block_length):
-        spectrograms = chain.stft(chain.waveforms(recording, segments.start, segments.stop))
+        with naming(recording):
+            spectrograms = chain.stft(chain.waveforms(recording, segments.start, segments.stop))
         estimates = estimate(segments.start, segments.stop, spectrograms)
         view = chain.magnitudes(chain.view(spectrograms), spectrograms.shape[-1]) if mask == "direct" else None
         solos = overlap_add.push(chain.istft(apply_masks(estimates, spectrograms, view, mask)))

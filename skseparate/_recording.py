@@ -5,6 +5,7 @@ recording itself, because metadata given to ``fit`` does not reach ``GridSearchC
 """
 
 from collections.abc import Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -168,3 +169,12 @@ def describe(recording, index=None):
     label = getattr(recording, "name", None) or getattr(recording, "song", None)
     number = "the recording" if index is None else f"recording {index}"
     return number + (f" ({label})" if label else "")
+
+
+@contextmanager
+def naming(recording, index=None):
+    """Name the recording in a ValueError that reading or transforming it raises."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{describe(recording, index)}: {error}") from error

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import clone
 
-from skseparate._recording import describe, n_samples_of, read
+from skseparate._recording import n_samples_of, naming, read
 from skseparate.preprocessing import count_segments, resize_bins
 
 # Bytes of features in a block of rows: large enough for fast matrix products, small beside any memory.
@@ -86,12 +86,17 @@ def tell_sample_rate(estimator, sample_rate, who):
     Raises
     ------
     ValueError
-        If a step was given another rate.
+        If the rate is unknown, or a step was given another.
     """
     estimator = clone(estimator)
     for name, value in estimator.get_params(deep=True).items():
         if name.split("__")[-1] != "sample_rate":
             continue
+        if value is None and sample_rate is None:
+            raise ValueError(
+                f"{who} does not know its sample rate, which {name} needs: give sample_rate in Hz, "
+                "or wrap the array in skseparate.datasets.ArrayRecording."
+            )
         if value is None:
             estimator.set_params(**{name: sample_rate})
         elif sample_rate is not None and value != sample_rate:
@@ -218,10 +223,8 @@ class Segments:
 
     def _read(self, function, i, first, last):
         """Row-first result of `function` for one recording, its absent sources filled in."""
-        try:
+        with naming(self._recordings[i], i):
             values = function(i, first, last)
-        except ValueError as error:
-            raise ValueError(f"{describe(self._recordings[i], i)}: {error}") from error
         if self._n_slots is None:
             return values
         values = np.swapaxes(values, 0, 1)

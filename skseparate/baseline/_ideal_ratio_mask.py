@@ -4,6 +4,7 @@ from numbers import Real
 
 from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
 from skseparate._base import BaseSeparator, default_representation, fit_representation, iter_solos
 from skseparate._recording import as_list, describe, sample_rate_of
@@ -72,6 +73,7 @@ class IdealRatioMask(BaseSeparator):
         return self
 
     def iter_predict(self, recording, n_parts=None):
+        check_is_fitted(self)
         (recording,) = as_list([recording], "recording")
         sources = getattr(recording, "sources", None)
         if sources is None:
