@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import assert_all_finite, gen_batches
 
-from skseparate._masks import apply_masks
+from skseparate._masks import masks
 from skseparate._recording import as_list, describe, n_samples_of, naming, object_array, read
 from skseparate._segments import tell_sample_rate
 from skseparate.metrics import separation_scorer
@@ -29,7 +29,7 @@ class BaseSeparator(BaseEstimator, metaclass=ABCMeta):
     """
 
     @abstractmethod
-    def iter_predict(self, recording, n_parts=None):
+    def iter_predict(self, recording, n_parts=None, channels=None):
         """Separate one recording block by block, in memory bounded by the block.
 
         Parameters
@@ -38,10 +38,12 @@ class BaseSeparator(BaseEstimator, metaclass=ABCMeta):
             The mixture.
         n_parts : int, default=None
             How many solos to make; by default as many as the recording has parts, where it knows.
+        channels : Recording or array of shape (n_channels, n_samples), default=None
+            What the masks of the mixture are applied to; by default the mixture itself.
 
         Yields
         ------
-        block : ndarray of shape (n_parts, n_block)
+        block : ndarray of shape (n_parts, n_block), or (n_parts, n_channels, n_block) with `channels`
             The next samples of each solo.
         """
 
@@ -121,7 +123,7 @@ def fit_representation(representation, recording, sample_rate):
     return representation, spectrograms
 
 
-def iter_solos(chain, recording, estimate, mask):
+def iter_solos(chain, recording, estimate, mask, channels=None):
     """Separate a recording block by block: segments, masks, inverse, overlap-add.
 
     Parameters
@@ -134,20 +136,25 @@ def iter_solos(chain, recording, estimate, mask):
         From ``(first, last, spectrograms)``, the segments of a block, to the magnitudes of the parts,
         ``(n_parts, n_segments, n_frames, n_bins)``.
     mask : {"ratio", "wiener", "direct"}
-        See `apply_masks`.
+        See `masks`.
+    channels : Recording or array of shape (n_channels, n_samples), default=None
+        What to mask; by default the mixture.
 
     Yields
     ------
-    block : ndarray of shape (n_parts, n_block)
+    block : ndarray of shape (n_parts, n_block) or (n_parts, n_channels, n_block)
     """
     overlap_add = OverlapAdd(chain.segmenter.segment_length_, chain.segmenter.segment_hop_)
     n_segments, n_left = chain.n_segments(recording), n_samples_of(recording)
     for segments in gen_batches(n_segments, chain.block_length):
+        first, last = segments.start, segments.stop
         with naming(recording):
-            spectrograms = chain.stft(chain.waveforms(recording, segments.start, segments.stop))
-        estimates = estimate(segments.start, segments.stop, spectrograms)
+            spectrograms = chain.stft(chain.waveforms(recording, first, last))
         view = chain.magnitudes(chain.view(spectrograms), spectrograms.shape[-1]) if mask == "direct" else None
-        solos = overlap_add.push(chain.istft(apply_masks(estimates, spectrograms, view, mask)))
-        yield solos[:, :n_left]
+        gains = masks(estimate(first, last, spectrograms), view, mask).astype(spectrograms.real.dtype, copy=False)
+        if channels is not None:
+            spectrograms, gains = chain.stft(chain.waveforms(channels, first, last)), gains[:, None]
+        solos = overlap_add.push(chain.istft(gains * spectrograms))
+        yield solos[..., :n_left]
         n_left = max(0, n_left - solos.shape[-1])
-    yield overlap_add.flush()[:, :n_left]
+    yield overlap_add.flush()[..., :n_left]

@@ -5,26 +5,23 @@ import numpy as np
 MASKS = ("ratio", "wiener", "direct")
 
 
-def apply_masks(estimates, mixture, view, mask):
-    """Share out a mixture's spectrogram by the estimated magnitudes of its sources.
+def masks(estimates, view, kind):
+    """Masks from the estimated magnitudes of the sources: real gains, one a part and bin.
 
     Parameters
     ----------
     estimates : ndarray of shape (n_parts, ..., n_bins)
         Magnitudes, one a part; negative ones count as zero.
-    mixture : ndarray of shape (..., n_bins)
-        Complex spectrogram of the mixture.
-    view : ndarray of shape (..., n_bins)
+    view : ndarray of shape (..., n_bins) or None
         Magnitude of the mixture after the round trip that the estimates made; used by "direct".
-    mask : {"ratio", "wiener", "direct"}
-        Shares in proportion to the magnitudes, or to their squares, so that the solos sum to the
-        mixture (in equal shares where every estimate is zero); or no shares at all: each solo has
-        the estimated magnitude, and the mixture's phase.
+    kind : {"ratio", "wiener", "direct"}
+        Shares in proportion to the magnitudes, or to their squares, which sum to one (in equal shares
+        where every estimate is zero); or no shares at all: gains that give each solo the estimated
+        magnitude.
 
     Returns
     -------
-    solos : ndarray of shape (n_parts, ..., n_bins)
-        Complex spectrograms.
+    gains : ndarray of shape (n_parts, ..., n_bins)
 
     References
     ----------
@@ -34,21 +31,19 @@ def apply_masks(estimates, mixture, view, mask):
     Examples
     --------
     >>> import numpy as np
-    >>> from skseparate._masks import apply_masks
-    >>> apply_masks(np.array([[3.0], [1.0]]), np.array([8j]), None, "ratio")
-    array([[0.+6.j],
-           [0.+2.j]])
+    >>> from skseparate._masks import masks
+    >>> masks(np.array([[3.0], [1.0]]), None, "ratio")
+    array([[0.75],
+           [0.25]])
     """
     estimates = estimates.clip(0, None)
-    if mask == "direct":
-        return estimates * _divide(mixture, view)
-    peak = estimates.max(axis=0)
-    shares = _divide(estimates, peak)  # at most 1, so squares neither overflow nor vanish
-    if mask == "wiener":
+    if kind == "direct":
+        return _divide(estimates, view)
+    shares = _divide(estimates, estimates.max(axis=0))  # at most 1, so squares neither overflow nor vanish
+    if kind == "wiener":
         shares = shares**2
     total = shares.sum(axis=0)
-    shares = np.where(total > 0, _divide(shares, total), 1 / len(estimates))
-    return shares.astype(mixture.real.dtype, copy=False) * mixture
+    return np.where(total > 0, _divide(shares, total), np.asarray(1 / len(estimates), estimates.dtype))
 
 
 def _divide(numerator, denominator):

@@ -133,7 +133,7 @@ class Separator(BaseSeparator):
         self.regressor_ = regressor.fit(rows, targets)
         return self
 
-    def iter_predict(self, recording, n_parts=None):
+    def iter_predict(self, recording, n_parts=None, channels=None):
         check_is_fitted(self, "regressor_")
         (recording,) = as_list([recording], "recording")
         (chain,) = chains = self._chains([recording])
@@ -146,7 +146,7 @@ class Separator(BaseSeparator):
             features = self._predict_features(rows.take(first, last, spectrograms), n_parts)
             return chain.magnitudes(features, spectrograms.shape[-1])
 
-        yield from iter_solos(chain, recording, estimate, self.mask)
+        yield from iter_solos(chain, recording, estimate, self.mask, channels)
 
     def _predict_features(self, rows, n_parts):
         """Features of the parts, ``(n_parts, n_segments, n_frames, n_bins)``."""

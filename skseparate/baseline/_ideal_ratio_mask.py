@@ -72,7 +72,7 @@ class IdealRatioMask(BaseSeparator):
         self.representation_ = clone(default_representation() if self.representation is None else self.representation)
         return self
 
-    def iter_predict(self, recording, n_parts=None):
+    def iter_predict(self, recording, n_parts=None, channels=None):
         check_is_fitted(self)
         (recording,) = as_list([recording], "recording")
         sources = getattr(recording, "sources", None)
@@ -90,4 +90,4 @@ class IdealRatioMask(BaseSeparator):
         def estimate(first, last, _):
             return chain.encode(chain.waveforms(sources, first, last))
 
-        yield from iter_solos(chain, recording, estimate, self.mask)
+        yield from iter_solos(chain, recording, estimate, self.mask, channels)

@@ -48,10 +48,11 @@ class MixtureSeparator(BaseSeparator):
         self.n_slots_ = max(solos.shape[0] for solos in as_list(y, "y"))
         return self
 
-    def iter_predict(self, recording, n_parts=None):
+    def iter_predict(self, recording, n_parts=None, channels=None):
         check_is_fitted(self)
         n_parts = n_parts or len(getattr(recording, "parts", None) or range(self.n_slots_))
         (recording,) = as_list([recording], "recording")
-        for start in range(0, n_samples_of(recording), BLOCK_LENGTH):
-            block = np.asarray(read(recording, start, start + BLOCK_LENGTH))
+        signal = recording if channels is None else channels
+        for start in range(0, n_samples_of(signal), BLOCK_LENGTH):
+            block = np.asarray(read(signal, start, start + BLOCK_LENGTH))
             yield np.broadcast_to(block, (n_parts, *block.shape))

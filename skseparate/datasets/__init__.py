@@ -3,6 +3,7 @@
 from skseparate.datasets._ensembles import Ensemble, Ensembles
 from skseparate.datasets._make_ensembles import make_ensembles
 from skseparate.datasets._recordings import ArrayRecording, AudioFile, Mixture, Stems
+from skseparate.datasets._stems import load_stems
 from skseparate.datasets._urmp import load_urmp
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Ensembles",
     "Mixture",
     "Stems",
+    "load_stems",
     "load_urmp",
     "make_ensembles",
 ]

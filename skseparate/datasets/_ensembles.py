@@ -1,5 +1,6 @@
 """Ensembles with their stems, and the mixtures that can be made of them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -82,6 +83,36 @@ class Ensembles(Sequence):
     def __repr__(self):
         n_songs = len({e.song for e in self})
         return f"<Ensembles: {len(self)} pieces of {n_songs} songs, {sum(len(e.parts) for e in self)} stems>"
+
+    def describe(self):
+        """Say what there is, without decoding any of it.
+
+        Returns
+        -------
+        description : dict
+            ``pieces``, ``songs``, ``stems``, ``hours`` (of the pieces), ``mixes`` (of two or more parts),
+            ``sample_rates`` in Hz, ``parts`` (stems an instrument), ``sizes`` (pieces a number of parts),
+            ``doubled`` (pieces that double an instrument) and ``odd``: sentences on what may surprise.
+
+        Examples
+        --------
+        >>> from skseparate.datasets import make_ensembles
+        >>> make_ensembles(n_songs=2, n_parts=2, instruments=["vn"], random_state=0).describe()["parts"]
+        {'vn': 4}
+        """
+        sizes = Counter(len(e.parts) for e in self)
+        return {
+            "pieces": len(self),
+            "songs": len({e.song for e in self}),
+            "stems": sum(len(e.parts) for e in self),
+            "hours": round(sum(e.solos().n_samples / e.solos().sample_rate for e in self) / 3600, 3),
+            "mixes": sum(2 ** len(e.parts) - len(e.parts) - 1 for e in self),
+            "sample_rates": sorted({stem.sample_rate for e in self for stem in e.stems}),
+            "parts": dict(Counter(part for e in self for part in e.parts).most_common()),
+            "sizes": dict(sorted(sizes.items())),
+            "doubled": sum(len(set(e.parts)) < len(e.parts) for e in self),
+            "odd": [sentence for e in self for sentence in _oddities(e)],
+        }
 
     def power_set(self, min_parts=2, max_parts=None, distinct=False):
         """Every mix of some of the parts of a piece.
@@ -170,6 +201,16 @@ class Ensembles(Sequence):
     def _stems_of(self, songs):
         songs = set(songs)
         return [pair for e in self if e.song in songs for pair in zip(e.parts, e.stems, strict=True)]
+
+
+def _oddities(ensemble):
+    """What may surprise in a piece."""
+    if len(ensemble.parts) < 2:
+        yield f"{ensemble.name} has a single part, and nothing to separate."
+    lengths = [stem.n_samples for stem in ensemble.stems]
+    if max(lengths) != min(lengths):
+        seconds = (max(lengths) - min(lengths)) / ensemble.stems[0].sample_rate
+        yield f"{ensemble.name}: stems differ by up to {seconds:.3f} s; the shorter end in silence."
 
 
 def _in_score_order(pairs):

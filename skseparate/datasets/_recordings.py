@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 
 import numpy as np
 import soundfile
@@ -89,7 +90,7 @@ class AudioFile(Recording):
         try:
             info = soundfile.info(self.path)
         except soundfile.LibsndfileError as error:
-            raise ValueError(f"{self.path} cannot be read as audio: {error.error_string}") from error
+            raise ValueError(f"{self.path} cannot be read as audio: {_why(self.path, error)}") from error
         if info.frames == 0:
             raise ValueError(f"{self.path} holds no samples.")
         self.shape, self.sample_rate = (info.frames,), info.samplerate
@@ -211,6 +212,14 @@ class Mixture(Recording):
 
     def __repr__(self):
         return f"<Mixture: {_describe(self)}>"
+
+
+def _why(path, error):
+    """What libsndfile says, or how to convert what it does not read."""
+    root, suffix = os.path.splitext(path)
+    if suffix.casefold() in (".m4a", ".aac", ".mp4", ".wma", ".webm", ".mov"):
+        return f"convert it first, with `ffmpeg -i {shlex.quote(path)} {shlex.quote(root + '.wav')}`."
+    return error.error_string
 
 
 def _describe(recording):
