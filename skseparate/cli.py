@@ -1,6 +1,7 @@
 """The `skseparate` command: thin, one function a subcommand."""
 
 import functools
+import json
 import os
 import sys
 from pathlib import Path
@@ -16,25 +17,46 @@ class Refusal(click.ClickException):
     exit_code = 2
 
 
+def sentence(error):
+    """What the library or the disk refuses, in one sentence; None for anything else, which is a bug."""
+    if isinstance(error, ValueError | MemoryError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or 'The disk'}: {error.strerror or error}."
+    if type(error).__name__ == "LibsndfileError":
+        return f"The audio cannot be written: {error.error_string}"
+    return None
+
+
 def refusing(command):
-    """Turn what the library refuses, and what the disk refuses, into one sentence."""
+    """Say in one sentence what is refused, without a traceback."""
 
     @functools.wraps(command)
     def wrapped(*args, **kwargs):
         try:
             return command(*args, **kwargs)
-        except ValueError as error:
-            raise Refusal(str(error)) from error
-        except OSError as error:
-            raise Refusal(f"{error.filename or 'The disk'}: {error.strerror or error}.") from error
+        except Exception as error:
+            if (message := sentence(error)) is None:
+                raise
+            raise Refusal(message) from error
 
     return wrapped
 
 
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+model_file = click.option("-m", "--model", required=True, help="A model that `skseparate fit` wrote.")
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
-def main():
+@click.option("--threads", type=click.IntRange(1), help="Processor cores to use; all by default.")
+@click.pass_context
+def main(context, threads):
     """Separate recordings of musical ensembles into one track a part."""
+    if threads:
+        from threadpoolctl import threadpool_limits
+
+        context.with_resource(threadpool_limits(threads))
 
 
 @main.command()
@@ -54,6 +76,163 @@ def demo(output, songs, parts, seed):
     table, files = run_demo(folder, songs, parts, seed, progress=_progress)
     click.echo(table)
     click.echo(f"\nWrote {len(files)} files to {folder}{os.sep}: {', '.join(f.name for f in files)}")
+
+
+@main.command()
+@click.argument("stems")
+@click.option("-o", "--output", required=True, help="Where to write the model.")
+@click.option("--regressor", default="ridge", show_default=True, type=click.Choice(["ridge", "equaliser"]))
+@click.option("--segment", default=0.12, show_default=True, help="Duration of a segment, in seconds.")
+@click.option("--alpha", default=10.0, show_default=True, help="Penalty of the ridge.")
+@click.option("--rank", default=64, show_default=True, type=click.IntRange(1), help="Rank of the ridge.")
+@click.option("--search", is_flag=True, help="Choose penalty and rank by cross-validation over songs.")
+@as_json
+@refusing
+def fit(stems, output, regressor, segment, alpha, rank, search, as_json):
+    """Fit a separator on a folder of stems: a folder a piece, an audio file a part."""
+    from skseparate import save_separator
+    from skseparate._recipes import fit_separator, load_ensembles
+
+    X, y, songs = load_ensembles(stems).power_set(min_parts=2)
+    separator, score = fit_separator(X, y, songs, regressor, segment, alpha, rank, search)
+    save_separator(separator, output)
+    facts = {"model": output, "mixes": len(X), "songs": len(set(songs)), "parts": separator.n_slots_, "score": score}
+    said = "" if score is None else f" Left-out songs: {score:.1f} dB SI-SDR improvement."
+    text = f"Fitted on {facts['mixes']} mixes of {facts['songs']} songs, up to {facts['parts']} parts.{said}"
+    click.echo(json.dumps(facts) if as_json else f"{text}\nWrote {output}")
+
+
+@main.command()
+@click.argument("mixes", nargs=-1, required=True)
+@model_file
+@click.option("-o", "--output", required=True, help="Folder for the solos: OUTPUT/<mix>/<k>_<part>.wav.")
+@click.option("--parts", help="The parts in score order, such as vn,vn,va,vc.")
+@click.option("--minus", is_flag=True, help="Also write everyone but each part, to play along with.")
+@click.option("--start", default=0.0, type=click.FloatRange(0), help="Where to begin, in seconds.")
+@click.option("--duration", type=click.FloatRange(0, min_open=True), help="How much to separate, in seconds.")
+@click.option("--format", "suffix", default="wav", show_default=True, type=click.Choice(["wav", "flac"]))
+@click.option("--subtype", default="PCM_24", show_default=True, help="Sample format, as libsndfile names it.")
+@as_json
+@refusing
+def separate(mixes, model, output, parts, minus, start, duration, suffix, subtype, as_json):
+    """Separate recordings into one file a part, at their own rate, length and channels."""
+    import soundfile
+
+    from skseparate import load_separator
+
+    parts = _split_parts(parts)
+    if not soundfile.check_format(suffix.upper(), subtype):
+        known = ", ".join(sorted(soundfile.available_subtypes(suffix.upper())))
+        raise Refusal(f"--subtype {subtype} does not go with --format {suffix}; choose from {known}.")
+    folders = _folders(mixes, Path(output))
+    separator = load_separator(model)
+    options = {"parts": parts, "minus": minus, "start": start, "duration": duration}
+    outcomes = [
+        _separate_one(separator, mix, folder, as_json, subtype=subtype, suffix=suffix, **options)
+        for mix, folder in folders.items()
+    ]
+    if as_json:
+        click.echo(json.dumps(outcomes))
+    failed = [outcome["mix"] for outcome in outcomes if "error" in outcome]
+    if failed:
+        raise Refusal(f"{len(failed)} of {len(outcomes)} recordings failed: {', '.join(failed)}.")
+
+
+@main.command()
+@click.argument("stems")
+@model_file
+@as_json
+@refusing
+def evaluate(stems, model, as_json):
+    """Score a model on a folder of stems it has not seen, between the mixture and the ideal ratio mask."""
+    from skseparate import load_separator
+    from skseparate._recipes import load_ensembles, score_by_size
+
+    table = score_by_size(load_separator(model), load_ensembles(stems), _progress)
+    if as_json:
+        click.echo(json.dumps(table))
+        return
+    click.echo("SI-SDR improvement in dB, mean over mixes within a song, then over songs")
+    click.echo(f"{'parts':>5} {'mixes':>6} {'mixture':>8} {'model':>8} {'ideal ratio mask':>17}")
+    for row in table:
+        click.echo(
+            f"{row['parts']:>5} {row['mixes']:>6} {row['mixture']:>8.1f} {row['model']:>8.1f} {row['ideal']:>17.1f}"
+        )
+
+
+@main.command()
+@click.argument("stems")
+@as_json
+@refusing
+def describe(stems, as_json):
+    """Say what a folder of stems holds, and what is odd about it."""
+    from skseparate._recipes import load_ensembles
+
+    description = load_ensembles(stems).describe()
+    if as_json:
+        click.echo(json.dumps(description))
+        return
+    odd = description.pop("odd")
+    for name, value in description.items():
+        value = ", ".join(f"{k}: {v}" for k, v in value.items()) if isinstance(value, dict) else value
+        click.echo(f"{name.replace('_', ' '):<13} {value}")
+    for line in odd:
+        click.echo(f"odd: {line}")
+
+
+def _split_parts(parts):
+    if parts is None:
+        return None
+    names = [name.strip() for name in parts.split(",")]
+    if not all(names) or any(set(name) & set('/\\:*?"<>|') or name.startswith(".") for name in names):
+        raise Refusal(f"--parts {parts!r} must be names with commas between, such as vn,vn,va,vc.")
+    return names
+
+
+def _folders(mixes, output):
+    """Output folder of each mix; no two mixes share one, and none lies in its own output."""
+    folders = {mix: output / Path(mix).stem for mix in dict.fromkeys(mixes)}
+    for mix, folder in folders.items():
+        twin = next((other for other, f in folders.items() if f == folder and other != mix), None)
+        if twin is not None:
+            raise Refusal(f"{mix} and {twin} would both be written to {folder}: separate them into different outputs.")
+        if Path(mix).resolve().parent == folder.resolve():
+            raise Refusal(f"{mix} lies in {folder}, where its solos would go: choose another output.")
+    return folders
+
+
+def _separate_one(separator, mix, folder, quiet, **options):
+    """Separate a mix and say so; what is refused is said, too, and the batch goes on."""
+    from skseparate._files import separate_file
+
+    try:
+        with _bar(os.path.basename(mix)) as on_block:
+            files, gain = separate_file(separator, mix, folder, on_block=on_block, **options)
+    except Exception as error:
+        if (message := sentence(error)) is None:
+            raise
+        click.echo(f"Error: {message}", err=True)
+        return {"mix": mix, "error": message}
+    if not quiet:
+        scaled = "" if gain == 1 else f" (all multiplied by {gain:.3f}, since one would have clipped)"
+        click.echo(f"{mix} -> {folder}{os.sep}: {', '.join(f.name for f in files)}{scaled}")
+    return {"mix": mix, "files": [str(f) for f in files], "gain": gain}
+
+
+class _bar:
+    """A progress bar of one recording: on a terminal, not in a pipe."""
+
+    def __init__(self, description):
+        self._description = description
+
+    def __enter__(self):
+        from tqdm import tqdm
+
+        self._tqdm = tqdm(desc=self._description, total=100, unit="%", disable=not sys.stderr.isatty(), leave=False)
+        return lambda share: self._tqdm.update(round(100 * share) - self._tqdm.n)
+
+    def __exit__(self, *error):
+        self._tqdm.close()
 
 
 def _progress(steps, description):

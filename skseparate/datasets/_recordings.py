@@ -93,7 +93,7 @@ class AudioFile(Recording):
             raise ValueError(f"{self.path} cannot be read as audio: {_why(self.path, error)}") from error
         if info.frames == 0:
             raise ValueError(f"{self.path} holds no samples.")
-        self.shape, self.sample_rate = (info.frames,), info.samplerate
+        self.shape, self.sample_rate, self.n_channels = (info.frames,), info.samplerate, info.channels
         self.parts, self.song = None if parts is None else tuple(parts), song
 
     @property
@@ -107,12 +107,17 @@ class AudioFile(Recording):
         with open(self.path, "rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
+    @property
+    def channels(self):
+        """Recording: All channels, ``(n_channels, n_samples)``, of which this recording is the mean."""
+        return _Channels(self)
+
     def read(self, start, stop):
         if 4 * self.n_samples > LONGEST_BYTES:
-            return self._decode(start, stop)
+            return self._decode(start, stop).mean(axis=0)
         status = os.stat(self.path)
         key = (self.path, status.st_mtime_ns, status.st_size)
-        return cached_samples(key, lambda: self._decode(0, self.n_samples))[start:stop]
+        return cached_samples(key, lambda: self._decode(0, self.n_samples).mean(axis=0))[start:stop]
 
     def _decode(self, start, stop):
         try:
@@ -121,10 +126,21 @@ class AudioFile(Recording):
             raise ValueError(f"{self.path} cannot be decoded: {error.error_string}") from error
         if len(samples) != stop - start:
             raise ValueError(f"{self.path} is truncated: it ends at sample {start + len(samples)}.")
-        return samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
+        return samples.T
 
     def __repr__(self):
         return f"<AudioFile {self.name}: {_describe(self)}>"
+
+
+class _Channels(Recording):
+    """The channels of an audio file."""
+
+    def __init__(self, file):
+        self._file, self.name = file, file.name
+        self.shape, self.sample_rate, self.song = (file.n_channels, file.n_samples), file.sample_rate, file.song
+
+    def read(self, start, stop):
+        return self._file._decode(start, stop)
 
 
 class Stems(Recording):

@@ -53,11 +53,21 @@ def load_urmp(path):
         raise ValueError(f"{root} is not a folder: load_urmp wants the one that holds URMP's pieces.")
     if (root / "Dataset").is_dir():
         root = root / "Dataset"
-    folders = sorted(f for f in root.iterdir() if f.is_dir() and FOLDER.fullmatch(f.name))
+    folders = _pieces(root)
     if not folders:
         found = ", ".join(sorted(f.name for f in root.iterdir())[:3]) or "nothing"
         raise ValueError(f"{root} holds no folder such as 12_Spring_vn_vn_vc, URMP's layout; it holds {found}.")
     return Ensembles(_load_piece(folder) for folder in folders)
+
+
+def is_urmp(root):
+    """Whether a folder has URMP's layout, and its pieces the stems' names."""
+    root = root / "Dataset" if (root / "Dataset").is_dir() else root
+    return any(STEM.fullmatch(f.name) for folder in _pieces(root) for f in folder.iterdir())
+
+
+def _pieces(root):
+    return sorted(f for f in root.iterdir() if f.is_dir() and FOLDER.fullmatch(f.name))
 
 
 def _load_piece(folder):

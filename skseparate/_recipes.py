@@ -1,0 +1,74 @@
+"""What the command's subcommands do with folders of stems."""
+
+from pathlib import Path
+
+import numpy as np
+from sklearn.dummy import DummyRegressor
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.pipeline import make_pipeline
+
+from skseparate import Separator
+from skseparate.baseline import IdealRatioMask, MixtureSeparator
+from skseparate.datasets import load_stems, load_urmp
+from skseparate.datasets._urmp import is_urmp
+from skseparate.linear_model import LowRankRidge
+from skseparate.metrics import separation_scorer
+from skseparate.preprocessing import STFT, FrequencyTruncation, Magnitude, Segmenter
+
+GRID = {"regressor__alpha": [1.0, 10.0, 100.0], "regressor__rank": [16, 64]}
+
+
+def load_ensembles(path):
+    """Load a folder of stems, of URMP's layout or of one's own."""
+    return load_urmp(path) if Path(path).is_dir() and is_urmp(Path(path)) else load_stems(path)
+
+
+def fit_separator(X, y, songs, regressor, segment, alpha, rank, search):
+    """Fit the linear separator; with `search`, choose its penalty and rank by song.
+
+    Returns
+    -------
+    separator : Separator
+    score : float or None
+        Mean SI-SDR improvement on the songs left out in the search, in dB.
+    """
+    if not len(X):
+        raise ValueError("there is no piece of two or more parts: at least two stems in one folder are needed.")
+    separator = Separator(
+        make_pipeline(Segmenter(segment), STFT(hop=0.06)),
+        make_pipeline(FrequencyTruncation(4000), Magnitude(0.5)),
+        LowRankRidge(alpha, rank) if regressor == "ridge" else DummyRegressor(),
+    )
+    if not search:
+        return separator.fit(X, y), None
+    n_songs = len(set(songs))
+    if n_songs < 2 or regressor != "ridge":
+        raise ValueError(f"--search compares ridges on songs left out: it needs two songs or more, got {n_songs}.")
+    found = GridSearchCV(separator, GRID, cv=GroupKFold(min(5, n_songs))).fit(X, y, groups=songs)
+    return found.best_estimator_, float(found.best_score_)
+
+
+def score_by_size(separator, ensembles, progress):
+    """SI-SDR improvement for each number of parts: mixture, model and ideal ratio mask.
+
+    Returns
+    -------
+    table : list of dict
+        ``parts``, ``mixes``, and the means in dB: over the mixes of a song, then over songs.
+    """
+    X, y, songs = ensembles.power_set(min_parts=2)
+    systems = {"mixture": MixtureSeparator().fit(X, y), "model": separator, "ideal": IdealRatioMask().fit()}
+    scores = {name: np.zeros(len(X)) for name in systems}
+    for i in progress(range(len(X)), "evaluate"):
+        for name, system in systems.items():
+            scores[name][i] = separation_scorer(system, [X[i]], [y[i]])["si_sdr_improvement"]
+    n_parts = np.array([len(x.parts) for x in X])
+    return [
+        {"parts": int(size), "mixes": int((n_parts == size).sum())}
+        | {name: _mean_by_song(values[n_parts == size], songs[n_parts == size]) for name, values in scores.items()}
+        for size in np.unique(n_parts)
+    ]
+
+
+def _mean_by_song(values, songs):
+    return float(np.mean([values[songs == song].mean() for song in np.unique(songs)])) + 0.0

@@ -1,0 +1,274 @@
+"""The command as its users meet it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner
+
+from skseparate import load_separator
+from skseparate.cli import main
+from skseparate.datasets import make_ensembles
+
+RATE = 16000
+
+
+def run(*args):
+    return CliRunner().invoke(main, [str(a) for a in args])
+
+
+@pytest.fixture(scope="module")
+def stems(tmp_path_factory):
+    """Four trios as a user would keep them."""
+    root = tmp_path_factory.mktemp("stems")
+    for ensemble in make_ensembles(4, 3, duration=3.0, instruments=["vn", "va", "vc"], doubling=False, random_state=0):
+        folder = root / ensemble.name
+        folder.mkdir()
+        for part, name, solo in zip(
+            ensemble.parts, ("violin", "Viola", "cello"), ensemble.solos().read(0, 3 * RATE), strict=True
+        ):
+            assert part in ("vn", "va", "vc")
+            soundfile.write(folder / f"{name}.wav", solo, RATE)
+        soundfile.write(folder / "mixture.wav", np.asarray(ensemble.mixture()), RATE)
+    return root
+
+
+@pytest.fixture(scope="module")
+def model(stems, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "trio.skseparate"
+    result = run("fit", stems, "-o", path, "--rank", 16)
+    assert result.exit_code == 0, result.output
+    assert "Fitted on 16 mixes of 4 songs, up to 3 parts." in result.output
+    return path
+
+
+@pytest.fixture
+def stereo(tmp_path):
+    """Four seconds of stereo at 44.1 kHz, neither channel like the other."""
+    mixture = make_ensembles(1, 3, duration=4.0, sample_rate=44100, random_state=5)[0].mixture()
+    left = np.asarray(mixture, dtype=np.float64)[: 4 * 44100 - 77]
+    path = tmp_path / "trio.wav"
+    soundfile.write(path, np.column_stack([left, 0.5 * np.roll(left, 5)]), 44100, subtype="FLOAT")
+    return path
+
+
+def read_all(folder, names):
+    return [soundfile.read(folder / name, always_2d=True) for name in names]
+
+
+def test_demo_writes_solos_that_sum_to_the_mixture_and_beat_the_equaliser(tmp_path):
+    result = run("demo", "-o", tmp_path / "demo", "--songs", 6)
+    assert result.exit_code == 0, result.output
+    scores = {line[:28].strip(): float(line[28:].split()[0]) for line in result.output.splitlines() if " dB" in line}
+    assert scores["learned equaliser"] < scores["low-rank ridge"] < scores["ideal ratio mask (ceiling)"]
+    files = sorted(os.listdir(tmp_path / "demo"))
+    assert files == ["1_vn.wav", "2_va.wav", "3_vc.wav", "mixture.wav"]
+    *solos, mixture = (x for x, _ in read_all(tmp_path / "demo", files))
+    np.testing.assert_allclose(sum(solos), mixture, atol=1e-5)
+
+
+def test_separate_keeps_rate_length_and_channels(model, stereo, tmp_path):
+    result = run("separate", stereo, "-m", model, "-o", tmp_path / "out", "--parts", "vn,va,vc", "--minus")
+    assert result.exit_code == 0, result.output
+    folder = tmp_path / "out" / "trio"
+    solos = ["1_vn.wav", "2_va.wav", "3_vc.wav"]
+    minus = ["1_minus_vn.wav", "2_minus_va.wav", "3_minus_vc.wav"]
+    assert sorted(os.listdir(folder)) == sorted(solos + minus)
+    mixture, rate = soundfile.read(stereo)
+    tracks = read_all(folder, solos)
+    assert all(track.shape == mixture.shape and r == rate for track, r in tracks)
+    np.testing.assert_allclose(sum(track for track, _ in tracks), mixture, atol=1e-5)
+    for (solo, _), (others, _) in zip(tracks, read_all(folder, minus), strict=True):
+        np.testing.assert_allclose(solo + others, mixture, atol=1e-5)
+
+
+def test_separate_streams_what_predict_gives(model, stems, tmp_path):
+    mixture = stems / "song 00" / "mixture.wav"
+    run("separate", mixture, "-m", model, "-o", tmp_path, "--subtype", "FLOAT", "--parts", "vn,va,vc")
+    samples = soundfile.read(mixture, dtype="float32")[0]
+    expected = load_separator(model).predict([samples])[0]
+    written = np.stack([soundfile.read(tmp_path / "mixture" / f)[0] for f in ("1_vn.wav", "2_va.wav", "3_vc.wav")])
+    np.testing.assert_allclose(written, expected, atol=1e-6)
+
+
+def test_excerpt_flac_and_unnamed_parts(model, stereo, tmp_path):
+    args = ("--start", 1, "--duration", 0.5, "--format", "flac", "--subtype", "PCM_16", "--json")
+    result = run("separate", stereo, "-m", model, "-o", tmp_path / "out", *args)
+    (outcome,) = json.loads(result.output)
+    assert [os.path.basename(f) for f in outcome["files"]] == ["1_part1.flac", "2_part2.flac", "3_part3.flac"]
+    total = sum(soundfile.read(f)[0] for f in outcome["files"])
+    np.testing.assert_allclose(total, soundfile.read(stereo)[0][44100 : 44100 + 22050], atol=1e-3)
+
+
+def test_loud_solos_are_scaled_by_one_gain(model, stereo, tmp_path):
+    samples, rate = soundfile.read(stereo)
+    loud = 4 / np.abs(samples).max() * samples
+    soundfile.write(tmp_path / "loud.wav", loud, rate, subtype="FLOAT")
+    result = run("separate", tmp_path / "loud.wav", "-m", model, "-o", tmp_path / "out", "--json")
+    (outcome,) = json.loads(result.output)
+    assert 0 < outcome["gain"] < 1
+    total = sum(soundfile.read(f)[0] for f in outcome["files"])
+    np.testing.assert_allclose(total, outcome["gain"] * loud, atol=1e-5)
+    said = run("separate", tmp_path / "loud.wav", "-m", model, "-o", tmp_path / "out").output
+    assert "would have clipped" in said
+
+
+def test_a_bad_file_does_not_stop_the_batch(model, stereo, tmp_path):
+    (tmp_path / "empty.wav").write_bytes(b"")
+    (tmp_path / "text.wav").write_text("not audio")
+    (tmp_path / "phone.m4a").write_bytes(b"\0\0\0 ftypM4A ")
+    soundfile.write(tmp_path / "silent.wav", np.zeros(RATE), RATE)
+    soundfile.write(tmp_path / "short.wav", np.ones(10), RATE)
+    soundfile.write(tmp_path / "nan.wav", np.full(RATE, np.nan), RATE, subtype="FLOAT")
+    bad = {
+        "missing.wav": "is not a file",
+        "empty.wav": "cannot be read as audio",
+        "text.wav": "cannot be read as audio",
+        "phone.m4a": "ffmpeg -i",
+        "silent.wav": "is silent",
+        "short.wav": "at least one frame",
+        "nan.wav": "NaN",
+        ".": "is not a file",
+    }
+    args = [tmp_path / name for name in bad if name != "."] + [tmp_path, stereo]
+    result = run("separate", *args, "-m", model, "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+    errors = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == len(bad) + 1
+    for line, (name, message) in zip(errors, bad.items(), strict=False):
+        assert message in line, line
+        assert name == "." or name in line, line
+    assert errors[-1].startswith(f"Error: {len(bad)} of {len(bad) + 1} recordings failed")
+    assert os.listdir(tmp_path / "out") == ["trio"]
+    assert len(os.listdir(tmp_path / "out" / "trio")) == 3
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--parts", "a,b,c,d"], "4 parts were asked for"),
+        (["--parts", "a,,b"], "--parts"),
+        (["--parts", "../a,b"], "--parts"),
+        (["--start", "9"], "lasts 4.00 s"),
+        (["--format", "flac", "--subtype", "FLOAT"], "does not go with --format flac; choose from"),
+    ],
+)
+def test_unusable_options_are_one_sentence(model, stereo, tmp_path, args, message):
+    result = run("separate", stereo, "-m", model, "-o", tmp_path / "out", *args)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (tmp_path / "out" / "trio").exists()
+
+
+def test_two_mixes_of_one_name_and_output_onto_input_are_refused(model, stereo, tmp_path):
+    (tmp_path / "twin").mkdir()
+    twin = tmp_path / "twin" / "trio.wav"
+    twin.write_bytes(stereo.read_bytes())
+    result = run("separate", stereo, twin, "-m", model, "-o", tmp_path / "out")
+    assert result.exit_code == 2 and "different outputs" in result.stderr
+    (tmp_path / "solo").mkdir()
+    inside = tmp_path / "solo" / "solo.wav"
+    inside.write_bytes(stereo.read_bytes())
+    result = run("separate", inside, "-m", model, "-o", tmp_path)
+    assert result.exit_code == 2 and "choose another output" in result.stderr
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04K*.", b"hello" * 100])
+def test_no_model_is_one_sentence(content, stereo, tmp_path):
+    (tmp_path / "model").write_bytes(content)
+    result = run("separate", stereo, "-m", tmp_path / "model", "-o", tmp_path / "out")
+    assert result.exit_code == 2 and "is not a model" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_output_that_is_a_file_is_refused(model, stereo, tmp_path):
+    (tmp_path / "out").write_text("in the way")
+    result = run("separate", stereo, "-m", model, "-o", tmp_path / "out")
+    assert result.exit_code == 2 and "Not a directory" in result.stderr
+    assert (tmp_path / "out").read_text() == "in the way"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(model, stereo, tmp_path, monkeypatch):
+    from skseparate import _files
+
+    real = soundfile.SoundFile
+
+    def full(path, mode="r", *args, **kwargs):
+        return real("/dev/full" if str(path).endswith(".part") else path, mode, *args, **kwargs)
+
+    monkeypatch.setattr(_files.soundfile, "SoundFile", full)
+    result = run("separate", stereo, "-m", model, "-o", tmp_path / "out")
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "out" / "trio").exists()
+
+
+def test_killed_while_separating_leaves_no_solo(model, tmp_path):
+    soundfile.write(tmp_path / "long.wav", np.random.default_rng(0).normal(0, 0.1, 60 * 20 * RATE), RATE)
+    command = [sys.executable, "-m", "skseparate.cli", "separate", str(tmp_path / "long.wav")]
+    process = subprocess.Popen([*command, "-m", str(model), "-o", str(tmp_path / "out")])
+    folder = tmp_path / "out" / "long"
+    deadline = time.monotonic() + 60
+    while not (folder.is_dir() and any(folder.iterdir())) and time.monotonic() < deadline:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert [f.name for f in folder.iterdir() if not f.name.startswith(".")] == []
+
+
+def test_evaluate_and_describe(model, stems):
+    result = run("evaluate", stems, "-m", model, "--json")
+    rows = json.loads(result.output)
+    assert [(row["parts"], row["mixes"]) for row in rows] == [(2, 12), (3, 4)]
+    assert all(row["mixture"] == 0 < row["model"] < row["ideal"] for row in rows)
+    assert "ideal ratio mask" in run("evaluate", stems, "-m", model).output
+    description = json.loads(run("describe", stems, "--json").output)
+    assert description["parts"] == {"vn": 4, "va": 4, "vc": 4}
+    assert "sample rates" in run("describe", stems).output
+
+
+def test_fit_searches_by_song(stems, tmp_path):
+    result = run("fit", stems, "-o", tmp_path / "m", "--search", "--segment", 0.5, "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.output)["score"] > 0
+    assert load_separator(tmp_path / "m").regressor.rank in (16, 64)
+
+
+@pytest.mark.parametrize("command", ["fit", "describe"])
+def test_folders_without_stems_are_one_sentence(command, tmp_path):
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        args = ["-o", tmp_path / "m"] if command == "fit" else []
+        result = run(command, folder, *args)
+        assert result.exit_code == 2
+        assert str(folder) in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_is_light_and_names_every_command():
+    code = (
+        "import sys; from skseparate.cli import main; "
+        "main(['--help'], standalone_mode=False); print(sorted(sys.modules))"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    for command in ("demo", "fit", "separate", "evaluate", "describe"):
+        assert command in output
+    for heavy in ("'sklearn'", "'torch'", "'skorch'", "'matplotlib'", "'numpy'"):
+        assert heavy not in output
+
+
+def test_separate_needs_neither_skorch_nor_matplotlib(model, stereo, tmp_path):
+    code = (
+        "import sys; from skseparate.cli import main; main(sys.argv[1:], standalone_mode=False); "
+        "assert not {'skorch', 'matplotlib'} & set(sys.modules)"
+    )
+    command = [sys.executable, "-c", code, "separate", str(stereo), "-m", str(model), "-o", str(tmp_path / "out")]
+    subprocess.run(command, check=True)
