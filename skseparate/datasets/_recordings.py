@@ -186,6 +186,11 @@ class Stems(Recording):
         self.shape = (len(self._stems), n_samples or max(stem.n_samples for stem in self._stems))
         self.dtype = np.result_type(*(stem.dtype for stem in self._stems))
 
+    @property
+    def takes(self):
+        """tuple: What tells each stem from any other; equal for equal takes."""
+        return tuple(stem.take for stem in self._stems)
+
     def read(self, start, stop):
         solos = np.zeros((len(self._stems), stop - start), self.dtype)
         for solo, stem in zip(solos, self._stems, strict=True):
