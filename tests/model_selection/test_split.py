@@ -16,37 +16,33 @@ from skseparate.model_selection._urmp_folds import FOLDS
 from skseparate.preprocessing import STFT, Segmenter
 
 TITLES = {
-    *[
-        "Jupiter",
-        "Sonata",
-        "Dance",
-        "Allegro",
-        "Entertainer",
-        "GString",
-        "Spring",
-        "Jesus",
-        "March",
-        "Maria",
-        "Hark",
-        "Waltz",
-        "Surprise",
-        "Nocturne",
-    ],
-    *[
-        "Pavane",
-        "Rejouissance",
-        "Pirates",
-        "King",
-        "Fugue",
-        "Slavonic",
-        "Elise",
-        "Rondeau",
-        "Jerusalem",
-        "Miserere",
-        "Arioso",
-        "Chorale",
-        "K515",
-    ],
+    "Jupiter",
+    "Sonata",
+    "Dance",
+    "Allegro",
+    "Entertainer",
+    "GString",
+    "Spring",
+    "Jesus",
+    "March",
+    "Maria",
+    "Hark",
+    "Waltz",
+    "Surprise",
+    "Nocturne",
+    "Pavane",
+    "Rejouissance",
+    "Pirates",
+    "King",
+    "Fugue",
+    "Slavonic",
+    "Elise",
+    "Rondeau",
+    "Jerusalem",
+    "Miserere",
+    "Arioso",
+    "Chorale",
+    "K515",
 }
 
 
@@ -130,8 +126,9 @@ def test_guard_is_silent_by_song_and_warns_otherwise(data):
         warnings.simplefilter("error")
         folds = list(LeakGuard(GroupKFold(3)).split(X, y, songs))
     assert len(folds) == LeakGuard(GroupKFold(3)).get_n_splits() == 3
-    with pytest.warns(LeakWarning, match="song 'song 0"):
+    with pytest.warns(LeakWarning) as caught:
         list(LeakGuard(KFold(3, shuffle=True, random_state=0)).split(X, y))
+    assert any("song 'song 0" in str(warning.message) for warning in caught)
 
 
 def test_guard_works_in_cross_validation(data):
