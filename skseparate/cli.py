@@ -180,6 +180,33 @@ def describe(stems, as_json):
         click.echo(f"odd: {line}")
 
 
+@main.group()
+def cache():
+    """Decoded stems on disk: see what is there, or remove it."""
+
+
+@cache.command("info")
+@as_json
+@refusing
+def cache_info(as_json):
+    """Say where the cache is and how much it holds."""
+    from skseparate.datasets import StemCache
+
+    info = StemCache().info()
+    text = f"{info['folder']}: {info['entries']} stems, {info['bytes'] / 1e9:.2f} of {info['max_bytes'] / 1e9:.0f} GB"
+    click.echo(json.dumps(info) if as_json else text)
+
+
+@cache.command("clear")
+@refusing
+def cache_clear():
+    """Remove all that the cache holds."""
+    from skseparate.datasets import StemCache
+
+    stems = StemCache()
+    click.echo(f"Freed {stems.clear() / 1e9:.2f} GB in {stems.folder}")
+
+
 def _split_parts(parts):
     if parts is None:
         return None

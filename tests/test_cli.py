@@ -272,3 +272,12 @@ def test_separate_needs_neither_skorch_nor_matplotlib(model, stereo, tmp_path):
     )
     command = [sys.executable, "-c", code, "separate", str(stereo), "-m", str(model), "-o", str(tmp_path / "out")]
     subprocess.run(command, check=True)
+
+
+def test_cache_is_shown_and_cleared(tmp_path, monkeypatch):
+    monkeypatch.setenv("SKSEPARATE_CACHE", str(tmp_path))
+    (tmp_path / "0.f32").write_bytes(bytes(4000))
+    assert json.loads(run("cache", "info", "--json").output)["bytes"] == 4000
+    assert "1 stems" in run("cache", "info").output
+    assert "Freed" in run("cache", "clear").output
+    assert list(tmp_path.iterdir()) == []

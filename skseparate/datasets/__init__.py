@@ -3,15 +3,18 @@
 from skseparate.datasets._ensembles import Ensemble, Ensembles
 from skseparate.datasets._make_ensembles import make_ensembles
 from skseparate.datasets._recordings import ArrayRecording, AudioFile, Mixture, Stems
+from skseparate.datasets._stem_cache import CachedFile, StemCache
 from skseparate.datasets._stems import load_stems
 from skseparate.datasets._urmp import load_urmp
 
 __all__ = [
     "ArrayRecording",
     "AudioFile",
+    "CachedFile",
     "Ensemble",
     "Ensembles",
     "Mixture",
+    "StemCache",
     "Stems",
     "load_stems",
     "load_urmp",

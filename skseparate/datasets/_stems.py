@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from skseparate.datasets._ensembles import SCORE_ORDER, Ensemble, Ensembles
-from skseparate.datasets._recordings import AudioFile
+from skseparate.datasets._stem_cache import open_stem
 
 AUDIO = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64"}
 MIXTURES = {"mix", "mixture", "aumix", "master", "full", "tutti"}
@@ -42,7 +42,7 @@ def part_name(stem):
     return _PART_OF.get(name) or (known[0] if len(known) == 1 else name)
 
 
-def load_stems(path):
+def load_stems(path, *, sample_rate=None, cache=None):
     """Load a folder of pieces, each a folder of stems: one audio file a part.
 
     Parts are named by their files (``1_vn.wav``, ``Violin II.flac``), in the order of the numbers that all
@@ -53,6 +53,11 @@ def load_stems(path):
     ----------
     path : str or path
         A folder of folders; or one folder of stems, which is one piece.
+    sample_rate : int, default=None
+        Rate to resample to, in Hz; by default each file's own. Resampled stems are kept in a `StemCache`.
+    cache : StemCache, default=None
+        Where decoded stems are kept. By default files are decoded when they are read, and kept only where they
+        are resampled.
 
     Returns
     -------
@@ -83,7 +88,7 @@ def load_stems(path):
             f"{root} holds no piece: a folder a piece is expected, with an audio file a part such as "
             f"quartet/1_vn.wav; found {found}."
         )
-    return Ensembles(_load_piece(folder) for folder in pieces)
+    return Ensembles(_load_piece(folder, sample_rate, cache) for folder in pieces)
 
 
 def _stem_files(folder):
@@ -91,7 +96,7 @@ def _stem_files(folder):
     return [f for f in files if re.split(r"[\W\d_]", f.stem.casefold(), maxsplit=1)[0] not in MIXTURES]
 
 
-def _load_piece(folder):
+def _load_piece(folder, sample_rate, cache):
     files = {f: part_name(f.stem) for f in _stem_files(folder)}
     rank = {part: k for k, part in enumerate(SCORE_ORDER)}
     numbers = {f: re.match(r"\d+", f.name) for f in files}
@@ -99,7 +104,7 @@ def _load_piece(folder):
         order = sorted(files, key=lambda f: (int(numbers[f][0]), f.name))
     else:
         order = sorted(files, key=lambda f: (rank.get(files[f], len(rank)), f.name))
-    stems = tuple(AudioFile(f, (files[f],), folder.name) for f in order)
+    stems = tuple(open_stem(f, (files[f],), folder.name, sample_rate, cache) for f in order)
     rates = sorted({stem.sample_rate for stem in stems})
     if len(rates) > 1:
         raise ValueError(f"{folder} holds stems of {rates} Hz: resample them to one rate.")

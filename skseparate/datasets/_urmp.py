@@ -4,13 +4,13 @@ import re
 from pathlib import Path
 
 from skseparate.datasets._ensembles import Ensemble, Ensembles
-from skseparate.datasets._recordings import AudioFile
+from skseparate.datasets._stem_cache import open_stem
 
 FOLDER = re.compile(r"(?P<number>\d+)_(?P<title>[^_]+)_(?P<parts>[a-z]+(_[a-z]+)*)")
 STEM = re.compile(r"AuSep_(?P<k>\d+)_(?P<part>[a-z]+)_\d+_.+\.(wav|flac)")
 
 
-def load_urmp(path):
+def load_urmp(path, *, sample_rate=None, cache=None):
     """Load URMP: 44 pieces of 2 to 5 parts, each player recorded alone.
 
     Nothing is decoded until a mixture is read. Parts come from the folder's name, since one of the
@@ -22,6 +22,11 @@ def load_urmp(path):
     path : str or path
         The data set's folder, or the one that holds its ``Dataset`` folder. Pieces are folders such as
         ``12_Spring_vn_vn_vc`` with ``AuSep_1_vn_12_Spring.wav`` and so on.
+    sample_rate : int, default=None
+        Rate to resample to, in Hz; by default each file's own. Resampled stems are kept in a `StemCache`.
+    cache : StemCache, default=None
+        Where decoded stems are kept. By default files are decoded when they are read, and kept only where they
+        are resampled.
 
     Returns
     -------
@@ -57,7 +62,7 @@ def load_urmp(path):
     if not folders:
         found = ", ".join(sorted(f.name for f in root.iterdir())[:3]) or "nothing"
         raise ValueError(f"{root} holds no folder such as 12_Spring_vn_vn_vc, URMP's layout; it holds {found}.")
-    return Ensembles(_load_piece(folder) for folder in folders)
+    return Ensembles(_load_piece(folder, sample_rate, cache) for folder in folders)
 
 
 def is_urmp(root):
@@ -70,7 +75,7 @@ def _pieces(root):
     return sorted(f for f in root.iterdir() if f.is_dir() and FOLDER.fullmatch(f.name))
 
 
-def _load_piece(folder):
+def _load_piece(folder, sample_rate, cache):
     name = FOLDER.fullmatch(folder.name)
     parts = tuple(name["parts"].split("_"))
     files = {int(match["k"]): f for f in folder.iterdir() if (match := STEM.fullmatch(f.name))}
@@ -80,5 +85,5 @@ def _load_piece(folder):
             f"but holds {[files[k].name for k in sorted(files)]}."
         )
     song = name["title"]
-    stems = tuple(AudioFile(files[k], (part,), song) for k, part in enumerate(parts, start=1))
+    stems = tuple(open_stem(files[k], (part,), song, sample_rate, cache) for k, part in enumerate(parts, start=1))
     return Ensemble(folder.name, song, parts, stems)

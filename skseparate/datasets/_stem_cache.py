@@ -1,0 +1,240 @@
+"""Stems decoded and resampled once, to memory-mapped files."""
+
+import hashlib
+import os
+import secrets
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+import soundfile
+import soxr
+
+from skseparate._recording import Recording
+from skseparate.datasets._recordings import AudioFile
+
+FORMAT = 1
+SUFFIX = ".f32"
+BLOCK_LENGTH = 2**18
+
+
+class StemCache:
+    """A folder of stems, decoded and resampled once to raw float32 files that are memory-mapped.
+
+    An entry is named by the stem's path, size and times of change, and by the sample rate: a file that
+    changes, or another setting, makes another entry. Entries appear whole or not at all, so any number of
+    processes may fill the folder at once, and any may be killed.
+
+    Parameters
+    ----------
+    folder : str or path, default=None
+        By default what the environment variable ``SKSEPARATE_CACHE`` names, else the user's cache folder.
+    max_bytes : int, default=20 GiB
+        The most that entries may take; those used longest ago are removed first.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skseparate.datasets import StemCache
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     StemCache(folder).info()["entries"]
+    0
+    """
+
+    def __init__(self, folder=None, max_bytes=20 * 2**30):
+        default = os.environ.get("SKSEPARATE_CACHE") or platformdirs.user_cache_dir("skseparate")
+        self.folder = Path(default if folder is None else folder)
+        self.max_bytes = max_bytes
+
+    def __repr__(self):
+        return f"StemCache({str(self.folder)!r}, max_bytes={self.max_bytes})"
+
+    def samples(self, path, sample_rate, n_samples):
+        """Return the samples of a stem at a rate, from its entry; made first where there is none.
+
+        Parameters
+        ----------
+        path : str
+            An audio file; several channels are averaged.
+        sample_rate : int
+            In Hz.
+        n_samples : int
+            How many there are at that rate; an entry of another size is made again.
+
+        Returns
+        -------
+        samples : memmap of shape (n_samples,)
+            In float32, read-only.
+        """
+        entry = self.folder / (self._key(path, sample_rate) + SUFFIX)
+        if not entry.is_file() or entry.stat().st_size != 4 * n_samples:
+            self._make(path, sample_rate, n_samples, entry)
+        with suppress(OSError):
+            os.utime(entry)  # used just now: the last to be removed
+        return _mapped(str(entry), entry.stat().st_ino, n_samples)
+
+    def info(self):
+        """Say what the cache holds.
+
+        Returns
+        -------
+        info : dict
+            ``folder``, ``entries``, ``bytes`` and ``max_bytes``.
+        """
+        sizes = [status.st_size for _, status in self._entries()]
+        return {
+            "folder": str(self.folder),
+            "entries": len(sizes),
+            "bytes": sum(sizes),
+            "max_bytes": self.max_bytes,
+        }
+
+    def clear(self):
+        """Remove all entries, and what killed processes left.
+
+        Returns
+        -------
+        n_bytes : int
+            How many were freed.
+        """
+        freed = 0
+        for pattern in (f"*{SUFFIX}", ".*.part"):
+            for file in self.folder.glob(pattern):
+                with suppress(FileNotFoundError):  # another process clears, too
+                    freed += file.stat().st_size
+                    file.unlink()
+        return freed
+
+    def _key(self, path, sample_rate):
+        status = os.stat(path)
+        facts = (FORMAT, os.path.realpath(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns, sample_rate)
+        return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
+
+    def _make(self, path, sample_rate, n_samples, entry):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        partial = self.folder / f".{entry.stem}.{os.getpid()}.{secrets.token_hex(4)}.part"
+        try:
+            with open(partial, "wb") as file:
+                for block in _decoded(path, sample_rate, n_samples):
+                    block.astype("<f4", copy=False).tofile(file)
+            os.replace(partial, entry)
+        except soundfile.LibsndfileError as error:
+            raise ValueError(f"{path} cannot be decoded: {error.error_string}") from error
+        finally:
+            partial.unlink(missing_ok=True)
+        self._shrink(entry)
+
+    def _shrink(self, newest):
+        """Remove entries, those used longest ago first, until the rest fits."""
+        entries = sorted(self._entries(), key=lambda pair: pair[1].st_mtime_ns)
+        total = sum(status.st_size for _, status in entries)
+        for file, status in entries:
+            if total <= self.max_bytes:
+                break
+            if file != newest:
+                file.unlink(missing_ok=True)  # whoever has it mapped keeps it
+                total -= status.st_size
+
+    def _entries(self):
+        for file in self.folder.glob(f"*{SUFFIX}"):
+            with suppress(FileNotFoundError):
+                yield file, file.stat()
+
+
+@lru_cache(maxsize=1024)
+def _mapped(path, inode, n_samples):
+    return np.memmap(path, dtype="<f4", mode="r", shape=(n_samples,))
+
+
+def resampled_length(n_samples, old_rate, new_rate):
+    """Samples at the new rate that cover as long as `n_samples` at the old."""
+    return -(-n_samples * new_rate // old_rate)
+
+
+def _decoded(path, sample_rate, n_samples):
+    """Blocks of a file at a rate, `n_samples` in all: the resampler's last few are cut or filled with silence."""
+    left = n_samples
+    with soundfile.SoundFile(path) as file:
+        if resampled_length(file.frames, file.samplerate, sample_rate) != n_samples:
+            raise ValueError(
+                f"{path} has changed its length since it was opened: it is truncated or still being written."
+            )
+        resampler = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32")
+        n_read = 0
+        while left > 0:
+            block = file.read(BLOCK_LENGTH, dtype="float32", always_2d=True).mean(axis=1)
+            n_read += len(block)
+            is_last = n_read >= file.frames or not len(block)
+            if file.samplerate != sample_rate:
+                block = resampler.resample_chunk(block, last=is_last)
+            if is_last and n_read < file.frames:
+                raise ValueError(f"{path} is truncated: it ends at sample {n_read} of {file.frames}.")
+            block = block[:left]
+            left -= len(block)
+            yield block
+            if is_last:
+                yield np.zeros(left, np.float32)
+                return
+
+
+class CachedFile(Recording):
+    """An audio file read through a `StemCache`, at a rate of one's choice.
+
+    Parameters
+    ----------
+    path : str or path
+        Any format that libsndfile reads.
+    parts : sequence of str, default=None
+        The parts in score order.
+    song : str, default=None
+        The group for splitters.
+    sample_rate : int, default=None
+        In Hz; by default the file's own.
+    cache : StemCache, default=None
+        By default one in the user's cache folder.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np, soundfile
+    >>> from skseparate.datasets import CachedFile, StemCache
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "solo.wav")
+    ...     soundfile.write(path, np.zeros(48000), 48000)
+    ...     solo = CachedFile(path, sample_rate=16000, cache=StemCache(folder))
+    ...     solo.read(0, 100).shape, solo.n_samples
+    ((100,), 16000)
+    """
+
+    def __init__(self, path, parts=None, song=None, sample_rate=None, cache=None):
+        self._file = AudioFile(path, parts, song)
+        self.cache = StemCache() if cache is None else cache
+        self.name, self.parts, self.song = self._file.name, self._file.parts, song
+        self.sample_rate = sample_rate or self._file.sample_rate
+        self.shape = (resampled_length(self._file.n_samples, self._file.sample_rate, self.sample_rate),)
+
+    @property
+    def path(self):
+        """str: The audio file."""
+        return self._file.path
+
+    @property
+    def take(self):
+        """str: Equal for files of equal bytes."""
+        return self._file.take
+
+    def read(self, start, stop):
+        return self.cache.samples(self._file.path, self.sample_rate, self.n_samples)[start:stop]
+
+    def __repr__(self):
+        seconds = self.n_samples / self.sample_rate
+        return f"<CachedFile {self.name}: {seconds:.1f} s at {self.sample_rate:g} Hz>"
+
+
+def open_stem(path, parts, song, sample_rate=None, cache=None):
+    """A stem as loaders open it: through the cache where a rate or a cache is asked for."""
+    if sample_rate is None and cache is None:
+        return AudioFile(path, parts, song)
+    return CachedFile(path, parts, song, sample_rate, cache)
