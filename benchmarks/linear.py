@@ -1,12 +1,13 @@
-"""Linear separators side by side: quality on songs they never saw, processor seconds to fit, peak memory.
+r"""Linear separators side by side: quality on songs they never saw, processor seconds to fit, peak memory.
 
-    python benchmarks/linear.py [STEMS] [--agreement]
+    python benchmarks/linear.py [STEMS] [--match REGEX] [--agreement]
 
 STEMS is a folder of URMP's layout: leave-one-song-out over the mixes of its distinct takes. Then, and
 without STEMS only, 20 songs of `make_ensembles` with GroupKFold(5). Each line runs in a process of its
 own, so that its peak memory is its own; processor seconds (of all cores together) do not change with
 what else the machine does. Features are the square root of the magnitude, or the magnitude itself (|X|),
 below 4 kHz. Scores are averaged within song and number of parts first.
+With --match: only the lines whose ``name, segment`` holds the expression, such as "rank=64\), 2".
 With --agreement: how often LowRankRidgeCV, which selects on the error of features, picks the alpha and
 rank that GridSearchCV picks on SI-SDR.
 """
@@ -15,6 +16,7 @@ import argparse
 import multiprocessing
 import os
 import platform
+import re
 import resource
 import time
 from dataclasses import dataclass
@@ -124,8 +126,8 @@ def in_process(function, *args):
         process.join()
 
 
-def print_table(stems):
-    """Print one table as Markdown."""
+def print_table(stems, match):
+    """Print one table as Markdown, of the lines that match."""
     X, _, songs, cv = load(stems)
     minutes = sum(x.n_samples / x.sample_rate for x in X) / 60
     data = "make_ensembles" if stems is None else "URMP, distinct takes"
@@ -133,6 +135,8 @@ def print_table(stems):
     print("| separator | segment, s | mask | SI-SDR improvement, dB | SI-SDR, dB | fit, CPU s a fold | peak, GB |")
     print("|---|---|---|---|---|---|---|")
     for line in lines():
+        if not re.search(match, f"{line.name}, {line.duration:g}"):
+            continue
         outcome = in_process(cross_validated, line, stems)
         if outcome is None:
             print(f"| {line.name} | {line.duration:g} | | died | | | |", flush=True)
@@ -174,11 +178,15 @@ def print_agreement(stems):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("stems", nargs="?", help="a folder of URMP's layout")
+    parser.add_argument("--match", default="", metavar="REGEX", help="only the lines that match")
     parser.add_argument("--agreement", action="store_true", help="LowRankRidgeCV beside GridSearchCV instead")
     args = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     for stems in [args.stems, None] if args.stems else [None]:
-        (print_agreement if args.agreement else print_table)(stems)
+        if args.agreement:
+            print_agreement(stems)
+        else:
+            print_table(stems, args.match)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.utils import gen_batches
 
 from skseparate._recording import n_samples_of, naming, read
 from skseparate.preprocessing import count_segments, resize_bins
@@ -235,9 +236,15 @@ class Segments:
         return np.concatenate([values, filled], axis=1)
 
     def _rows(self, start, stop):
-        blocks = [self._read(self._features, *piece) for piece in self._pieces(start, stop)]
-        rows = np.concatenate(blocks) if len(blocks) != 1 else blocks[0]
-        return rows.reshape(len(rows), -1).astype(self.dtype, copy=False)
+        rows = np.empty((stop - start, self.shape[1]), self.dtype)
+        filled = 0
+        for i, first, last in self._pieces(start, stop):
+            # the spectrograms of a piece are larger than its rows: few segments at a time
+            for run in gen_batches(last - first, max(1, self._chains[i].block_length // (self._n_slots or 1))):
+                values = self._read(self._features, i, first + run.start, first + run.stop)
+                rows[filled : filled + len(values)] = values.reshape(len(values), -1)
+                filled += len(values)
+        return rows
 
     def blocks(self, n_rows=None):
         """Yield the table in order, `n_rows` (or about 16 MiB) at a time.

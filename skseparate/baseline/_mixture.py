@@ -44,8 +44,10 @@ class MixtureSeparator(BaseSeparator):
         -------
         self : MixtureSeparator
         """
-        as_list(X, "X")
-        self.n_slots_ = max(solos.shape[0] for solos in as_list(y, "y"))
+        X, y = as_list(X, "X"), as_list(y, "y")
+        if len(X) != len(y):
+            raise ValueError(f"X has {len(X)} recordings and y has solos for {len(y)}: they must be as many.")
+        self.n_slots_ = max(solos.shape[0] for solos in y)
         return self
 
     def iter_predict(self, recording, n_parts=None, channels=None):

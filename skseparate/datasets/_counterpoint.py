@@ -34,7 +34,7 @@ def compose(ranges, n_chords, rng):
     scale = [(tonic + step) % 12 for step in SCALES[mode]]
     chords = _voice_chords(ranges, _progression(n_chords, rng), scale)
     activity = rng.permutation(len(ranges)) / max(1, len(ranges) - 1)
-    return [_line([chord[v] for chord in chords], scale, activity[v], rng) for v in range(len(ranges))]
+    return [_line([chord[v] for chord in chords], scale, ranges[v], activity[v], rng) for v in range(len(ranges))]
 
 
 def _progression(n_chords, rng):
@@ -80,7 +80,7 @@ def _parallels(old, new):
     )
 
 
-def _line(chord_notes, scale, activity, rng):
+def _line(chord_notes, scale, limits, activity, rng):
     """Turn one voice's chord tones into a melody: rhythm, and scale steps that pass on to the next tone."""
     line = []
     for k, note in enumerate(chord_notes):
@@ -89,16 +89,23 @@ def _line(chord_notes, scale, activity, rng):
         pitch = note
         for i, duration in enumerate(rhythm):
             if i > 0:
-                pitch = _step(pitch, goal, note, scale, rng)
+                pitch = _step(pitch, goal, note, scale, limits, rng)
             if i == 0 or rng.uniform() > P_REST:
                 line.append((onset, duration, int(pitch)))
             onset += duration
     return line
 
 
-def _step(pitch, goal, home, scale, rng):
+def _step(pitch, goal, home, scale, limits, rng):
     """The next tone of the scale towards the goal, or a neighbour of the chord tone where they are the same."""
     direction = np.sign(goal - pitch) or (rng.choice((-1, 1)) if pitch == home else np.sign(home - pitch))
+    following = _next_tone(pitch, direction, scale)
+    within = limits[0] <= following <= limits[1]
+    return following if within else _next_tone(pitch, -direction, scale)
+
+
+def _next_tone(pitch, direction, scale):
+    """The nearest tone of the scale above or below."""
     pitch += direction
     while pitch % 12 not in scale:
         pitch += direction

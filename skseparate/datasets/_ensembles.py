@@ -136,6 +136,8 @@ class Ensembles(Sequence):
         songs : ndarray of str
             Their songs, the groups for splitters.
         """
+        if min_parts < 1:
+            raise ValueError(f"min_parts={min_parts} must be at least 1.")
         keys, seen = [], set()
         takes = {id(e): [stem.take for stem in e.stems] for e in self} if distinct else None
         for ensemble in self:
@@ -179,13 +181,16 @@ class Ensembles(Sequence):
         Raises
         ------
         ValueError
-            If a pool has too few stems of one sample rate.
+            If a pool has too few stems, or the stems more than one sample rate.
         """
         rng = check_random_state(random_state)
         songs = rng.permutation(sorted({e.song for e in self}))
         if not 1 <= n_pools <= len(songs):
             raise ValueError(f"n_pools={n_pools} must lie between 1 and the number of songs, {len(songs)}.")
-        fewest, most = (n_parts, n_parts) if isinstance(n_parts, Integral) else n_parts
+        rates = {stem.sample_rate for e in self for stem in e.stems}
+        if len(rates) > 1:
+            raise ValueError(f"stems of {sorted(rates)} Hz cannot be mixed: load them with one sample_rate.")
+        fewest, most = part_range(n_parts)
         pools = [self._stems_of(songs[i::n_pools]) for i in range(n_pools)]
         keys = []
         for i in range(n_mixes):
@@ -201,6 +206,21 @@ class Ensembles(Sequence):
     def _stems_of(self, songs):
         songs = set(songs)
         return [pair for e in self if e.song in songs for pair in zip(e.parts, e.stems, strict=True)]
+
+
+def part_range(n_parts, limit=None):
+    """Fewest and most parts, from a number or a pair."""
+    fewest, most = (n_parts, n_parts) if isinstance(n_parts, Integral) else _pair(n_parts)
+    if not 1 <= fewest <= most <= (limit or most):
+        wanted = "at least 1" if limit is None else f"from 1 to {limit}"
+        raise ValueError(f"n_parts={n_parts!r} must be a number {wanted}, or the fewest and the most.")
+    return fewest, most
+
+
+def _pair(n_parts):
+    if len(n_parts) != 2 or not all(isinstance(n, Integral) for n in n_parts):
+        raise ValueError(f"n_parts={n_parts!r} must be a number, or the fewest and the most.")
+    return n_parts
 
 
 def _oddities(ensemble):

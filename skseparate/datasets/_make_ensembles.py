@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 from skseparate._recording import Recording
 from skseparate.datasets._cache import cached_samples
 from skseparate.datasets._counterpoint import BEATS_PER_CHORD, compose
-from skseparate.datasets._ensembles import SCORE_ORDER, Ensemble, Ensembles
+from skseparate.datasets._ensembles import SCORE_ORDER, Ensemble, Ensembles, part_range
 from skseparate.datasets._synthesis import INSTRUMENTS, render_line
 
 VOICE_SPAN = 19  # semitones: a player's part stays within a twelfth
@@ -109,7 +109,7 @@ def make_ensembles(
     instruments = tuple(SCORE_ORDER if instruments is None else instruments)
     if unknown := sorted(set(instruments) - set(INSTRUMENTS)):
         raise ValueError(f"instruments {unknown} are not known; choose from {sorted(INSTRUMENTS)}.")
-    fewest, most = (n_parts, n_parts) if isinstance(n_parts, Integral) else n_parts
+    fewest, most = part_range(n_parts, limit=8)
     if not doubling and most > len(set(instruments)):
         raise ValueError(f"{most} parts need as many instruments without doubling, got {len(set(instruments))}.")
     sizes = rng.randint(fewest, most + 1, size=n_songs)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shlex
 
 import numpy as np
@@ -88,11 +89,13 @@ class AudioFile(Recording):
         if not os.path.isfile(self.path):
             raise ValueError(f"{self.path} is not a file.")
         try:
-            info = soundfile.info(self.path)
+            info = soundfile.info(self.path, verbose=True)
         except soundfile.LibsndfileError as error:
             raise ValueError(f"{self.path} cannot be read as audio: {_why(self.path, error)}") from error
         if info.frames == 0:
             raise ValueError(f"{self.path} holds no samples.")
+        if _is_cut_off(info.extra_info):
+            raise ValueError(f"{self.path} is truncated: it holds less audio than its header says.")
         self.shape, self.sample_rate, self.n_channels = (info.frames,), info.samplerate, info.channels
         self.parts, self.song = None if parts is None else tuple(parts), song
 
@@ -160,7 +163,7 @@ class Stems(Recording):
     Raises
     ------
     ValueError
-        If there is no stem, or their rates differ.
+        If there is no stem, their rates differ, or there is not one name a stem.
 
     See Also
     --------
@@ -182,6 +185,8 @@ class Stems(Recording):
         if len(rates) != 1:
             raise ValueError(f"stems must share one sample rate, got {sorted(rates)} Hz.")
         (self.sample_rate,) = rates
+        if parts is not None and len(parts) != len(self._stems):
+            raise ValueError(f"parts {tuple(parts)} cannot name {len(self._stems)} stems: one name a stem is needed.")
         self.parts, self.song = None if parts is None else tuple(parts), song
         self.shape = (len(self._stems), n_samples or max(stem.n_samples for stem in self._stems))
         self.dtype = np.result_type(*(stem.dtype for stem in self._stems))
@@ -233,6 +238,12 @@ class Mixture(Recording):
 
     def __repr__(self):
         return f"<Mixture: {_describe(self)}>"
+
+
+def _is_cut_off(log):
+    """Whether libsndfile found less audio than the header says; a pipe's unknown length does not count."""
+    found = re.search(r"^\s*(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", log, re.MULTILINE)
+    return bool(found) and int(found[2]) < int(found[1]) < 2**32 - 2**16
 
 
 def _why(path, error):

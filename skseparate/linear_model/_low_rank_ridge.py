@@ -13,6 +13,7 @@ from skseparate.linear_model._solvers import (
     Moments,
     center_gram,
     gram,
+    near_mean,
     primal_from_dual,
     row_blocks,
     rows_per_block,
@@ -106,6 +107,8 @@ class BaseLowRank(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def _set_dual(self, X, y, coefficients, targets):
         """Factors and means from dual coefficients: one pass over each side."""
+        if self.fit_intercept:  # the passes read rows that are not centred
+            coefficients, targets = coefficients - coefficients.mean(axis=0), targets - targets.mean(axis=0)
         self.x_factors_, x_mean = primal_from_dual(X, coefficients)
         self.y_factors_, y_mean = primal_from_dual(y, targets)
         self.x_mean_ = x_mean if self.fit_intercept else np.zeros_like(x_mean)
@@ -119,9 +122,10 @@ def centred_grams(X, y, fit_intercept):
             f"solver='dual' holds {len(X)} x {len(X)} matrices, and stops at {MAX_DUAL_ROWS} rows: use longer "
             "segments, fewer recordings, or solver='primal' with fewer features."
         )
-    K, G = gram(X), gram(y)
-    everything = np.arange(len(K))
-    return (center_gram(K, everything), center_gram(G, everything)) if fit_intercept else (K, G)
+    if not fit_intercept:
+        return gram(X), gram(y)
+    everything = np.arange(len(X))
+    return tuple(center_gram(gram(rows, near_mean(rows)), everything) for rows in (X, y))
 
 
 class LowRankRidge(BaseLowRank):
@@ -215,8 +219,8 @@ class LowRankRidge(BaseLowRank):
         """
         X, y = self._validated(X, y)
         y = self._set_targets(y)
+        self._moments = None
         if self._choose_solver(X, y) == "primal":
-            self._moments = None
             return self._update_moments(X, y)
         self.solver_ = "dual"
         self._set_dual(X, y, *self._dual_coefficients(X, y))
@@ -239,10 +243,14 @@ class LowRankRidge(BaseLowRank):
         -------
         self : LowRankRidge
         """
+        if getattr(self, "solver_", None) == "dual":
+            raise ValueError("partial_fit cannot go on from a fit by the dual solver: fit with solver='primal' first.")
         started = getattr(self, "_moments", None) is not None
         X, y = self._validated(X, y, reset=not started)
         if not started:
             self._moments = None
+        elif (1 if y.ndim == 1 else y.shape[1]) != len(self.y_factors_):
+            raise ValueError(f"y has shape {y.shape}, but the rows seen before had {len(self.y_factors_)} targets.")
         return self._update_moments(X, self._set_targets(y))
 
     def _update_moments(self, X, y):
@@ -265,4 +273,5 @@ class LowRankRidge(BaseLowRank):
         return "primal" if fits and (X.shape[1] <= len(X) or len(X) > MAX_DUAL_ROWS) else "dual"
 
     def _dual_coefficients(self, X, y):
-        return DualPath(*centred_grams(X, y, self.fit_intercept)).coefficients(self.alpha, self.rank)
+        path = DualPath(*centred_grams(X, y, self.fit_intercept), np.finfo(X.dtype).eps)
+        return path.coefficients(self.alpha, self.rank)

@@ -97,8 +97,9 @@ class LowRankRidgeCV(BaseLowRank):
         X, y = self._validated(X, y)
         y = self._set_targets(y)
         K, G = centred_grams(X, y, self.fit_intercept)
-        errors = [self._errors(K, G, alphas, ranks, *fold) for fold in self._folds(len(K), songs)]
-        self.cv_errors_ = np.sum(errors, axis=0) / (len(K) * y.shape[1])
+        folds = list(self._folds(len(K), songs))
+        errors = [self._errors(K, G, alphas, ranks, *fold) for fold in folds]
+        self.cv_errors_ = np.sum(errors, axis=0) / (sum(len(test) for _, test in folds) * y.shape[1])
         best = np.unravel_index(np.argmin(self.cv_errors_), self.cv_errors_.shape)
         self.alpha_ = float(alphas[best[0]])
         self._set_dual(X, y, *DualPath(K, G).coefficients(self.alpha_, int(ranks[best[1]])))
@@ -107,7 +108,7 @@ class LowRankRidgeCV(BaseLowRank):
 
     def _grid(self):
         alphas, ranks = np.atleast_1d(self.alphas).astype(float), np.atleast_1d(self.ranks)
-        if not len(alphas) or (alphas < 0).any():
+        if not len(alphas) or not (alphas >= 0).all():
             raise ValueError(f"alphas must hold penalties of at least 0, got {self.alphas!r}.")
         if not len(ranks) or ranks.dtype.kind not in "iu" or (ranks < 1).any():
             raise ValueError(f"ranks must hold whole numbers of at least 1, got {self.ranks!r}.")
@@ -128,7 +129,9 @@ class LowRankRidgeCV(BaseLowRank):
                 f"cross-validation needs at least 2 rows, got n_samples={n_rows}: 1 sample cannot be split."
             )
         n_folds = min(5 if self.cv is None else self.cv, n_units)
-        return (GroupKFold if n_songs > 1 else KFold)(n_folds).split(np.empty(n_rows), groups=songs)
+        if n_songs > 1:
+            return GroupKFold(n_folds).split(np.empty(n_rows), groups=songs)
+        return KFold(n_folds).split(np.empty(n_rows))
 
     def _errors(self, K, G, alphas, ranks, train, test):
         """Summed squared error of the test rows, ``(n_alphas, n_ranks)``.

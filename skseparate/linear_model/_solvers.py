@@ -35,18 +35,25 @@ def rows_per_block(rows, n_bytes):
 # --------------------------------------------------------------------------------------------- dual
 
 
-def gram(rows):
-    """Gram matrix ``rows @ rows.T``, ``(n, n)`` in float64, from pairs of blocks."""
+def gram(rows, shift=0):
+    """Gram matrix of the rows less `shift`, ``(n, n)`` in float64, from pairs of blocks."""
     n_rows = rows_per_block(rows, GRAM_BYTES)
     products = np.empty((len(rows), len(rows)))
     for i, block in row_blocks(rows, n_rows):
+        block = block - shift
         products[i, i] = _product(block, block)
         for j, other in row_blocks(rows, n_rows):
             if j.start >= i.start:
                 break
-            products[i, j] = _product(block, other)
+            products[i, j] = _product(block, other - shift)
             products[j, i] = products[i, j].T
     return products
+
+
+def near_mean(rows):
+    """Mean of the first rows: less this, rows far from zero keep their digits in products."""
+    _, block = next(row_blocks(rows, rows_per_block(rows, 2**25)))
+    return block.mean(axis=0)
 
 
 def _product(a, b):
@@ -86,12 +93,15 @@ class DualPath:
     ----------
     K, G : ndarray of shape (n, n)
         Centred Gram matrices of the training rows and of their targets.
+    precision : float, default=0.0
+        Machine precision of the rows, where it is less than that of K.
     """
 
-    def __init__(self, K, G):
+    def __init__(self, K, G, precision=0.0):
         eigenvalues, vectors = linalg.eigh(K)
         # centring leaves at least one direction empty; alpha = 0 must not divide by it
-        kept = eigenvalues > len(K) * np.finfo(K.dtype).eps * max(eigenvalues[-1], 0)
+        smallest = max(len(K) * np.finfo(K.dtype).eps, precision)
+        kept = eigenvalues > smallest * max(eigenvalues[-1], 0)
         self.eigenvalues, self.vectors = eigenvalues[kept], vectors[:, kept]
         self.targets = self.vectors.T @ G @ self.vectors
 
@@ -122,7 +132,7 @@ def primal_from_dual(rows, coefficients):
     total = np.zeros((rows.shape[1], weights.shape[1]))
     for where, block in row_blocks(rows, rows_per_block(rows, 2**25)):
         total += block.T @ weights[where].astype(block.dtype, copy=False)
-    return total[:, :-1], total[:, -1]
+    return np.ascontiguousarray(total[:, :-1]), total[:, -1].copy()
 
 
 # ------------------------------------------------------------------------------------------- primal

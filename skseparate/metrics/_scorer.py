@@ -54,17 +54,17 @@ def separation_scorer(estimator, X, y, *, permutation=False):
 
 def _score(estimator, recording, solos, permutation, index):
     """Mean SI-SDR over the parts of a recording, and its improvement."""
-    products, start = InnerProducts(), 0
+    products, start, n_parts = InnerProducts(), 0, 0
     for block in _predicted_blocks(estimator, recording, solos.shape[0]):
-        stop = start + block.shape[-1]
-        references = read(solos, start, stop)
-        if block.shape != references.shape:
-            raise ValueError(
-                f"{describe(recording, index)} has solos of shape {solos.shape}, but solos of shape "
-                f"{(len(block), n_samples_of(recording))} were predicted."
-            )
-        products.add(block, references, read(recording, start, stop))
+        n_parts, stop = len(block), start + block.shape[-1]
+        if n_parts == solos.shape[0] and stop <= n_samples_of(recording):
+            products.add(block, read(solos, start, stop), read(recording, start, stop))
         start = stop
+    if (n_parts, start) != tuple(solos.shape):
+        raise ValueError(
+            f"{describe(recording, index)} has solos of shape {solos.shape}, but solos of shape {(n_parts, start)} "
+            "were predicted."
+        )
     absolute, mixture = products.si_sdr(permutation)
     return absolute.mean(), (absolute - mixture).mean()
 

@@ -56,10 +56,11 @@ def check_leading_axes(transformer, domain, lossless):
     signals = make_signals(domain)
     fitted = fit(transformer, signals)
     stacked = fitted.transform(signals[2:])[0]
-    alone = fitted.transform([signals[2][1]])[0]
-    assert_allclose(stacked[1], alone, atol=1e-12)
     up = fitted.inverse_transform([stacked])[0]
-    assert_allclose(up[1], fitted.inverse_transform([alone])[0], atol=1e-12)
+    for index in range(len(stacked)):
+        alone = fitted.transform([signals[2][index]])[0]
+        assert_allclose(stacked[index], alone, atol=1e-12)
+        assert_allclose(up[index], fitted.inverse_transform([alone])[0], atol=1e-12)
 
 
 def check_lists_and_arrays(transformer, domain, lossless):
