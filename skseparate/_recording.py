@@ -51,8 +51,10 @@ class Recording:
         raise NotImplementedError  # pragma: no cover - the protocol
 
     def __array__(self, dtype=None, copy=None):
+        signal = self.read(0, self.n_samples)
+        signal = signal if dtype is None else signal.astype(dtype, copy=False)
         # what is read may be the cache's own samples, so a copy that is asked for must be made here
-        return np.array(self.read(0, self.n_samples), dtype=dtype, copy=copy)
+        return signal.copy() if copy else signal
 
 
 class LazySequence(Sequence):

@@ -199,7 +199,10 @@ class STFT(SignalTransformer):
             )
         self.hop_length_ = whole_samples(self.hop, self.sample_rate, "hop")
         self.frame_length_ = frame_length
-        self.window_ = get_window(self.window, frame_length, fftbins=True)
+        try:
+            self.window_ = get_window(self.window, frame_length, fftbins=True)
+        except ValueError as error:
+            raise ValueError(f"window={self.window!r} is not one of scipy.signal.get_window: {error}") from error
         self._refuse_uninvertible()
 
     def _refuse_uninvertible(self):
