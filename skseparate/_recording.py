@@ -118,6 +118,20 @@ def as_list(X, name="X"):
     return [r if isinstance(r, Recording) else _as_signal(r, f"{name}[{i}]") for i, r in enumerate(recordings)]
 
 
+def as_pairs(X, y):
+    """List recordings and their solos, as many of each.
+
+    Raises
+    ------
+    ValueError
+        As `as_list`, or if they are not as many.
+    """
+    X, y = as_list(X, "X"), as_list(y, "y")
+    if len(X) != len(y):
+        raise ValueError(f"X has {len(X)} recordings and y has solos for {len(y)}: they must be as many.")
+    return X, y
+
+
 def _as_signal(item, name):
     """A lazy object as it is, anything else as a float array."""
     if hasattr(item, "read") and hasattr(item, "n_samples"):

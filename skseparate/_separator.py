@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skseparate._base import BaseSeparator, default_representation, fit_representation, iter_solos
 from skseparate._masks import MASKS
-from skseparate._recording import as_list, describe, n_samples_of, sample_rate_of
+from skseparate._recording import as_list, as_pairs, describe, n_samples_of, sample_rate_of
 from skseparate._segments import Chain, Segments, tell_sample_rate
 from skseparate.linear_model import LowRankRidge
 from skseparate.preprocessing import FrequencyTruncation, Magnitude
@@ -122,7 +122,7 @@ class Separator(BaseSeparator):
             shorter than a frame or not finite.
         """
         self._validate_params()
-        X, y = as_list(X, "X"), as_list(y, "y")
+        X, y = as_pairs(X, y)
         self._check_pairs(X, y)
         self._fit_representation(X[0])
         chains = self._chains(X)
@@ -193,8 +193,6 @@ class Separator(BaseSeparator):
         return chain
 
     def _check_pairs(self, X, y):
-        if len(X) != len(y):
-            raise ValueError(f"X has {len(X)} recordings and y has solos for {len(y)}: they must be as many.")
         for i, (mixture, solos) in enumerate(zip(X, y, strict=True)):
             name, parts = describe(mixture, i), getattr(mixture, "parts", None)
             if len(getattr(solos, "shape", ())) != 2:

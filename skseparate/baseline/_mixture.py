@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skseparate._base import BaseSeparator
-from skseparate._recording import as_list, n_samples_of, read
+from skseparate._recording import as_list, as_pairs, n_samples_of, read
 
 BLOCK_LENGTH = 2**18
 
@@ -44,9 +44,7 @@ class MixtureSeparator(BaseSeparator):
         -------
         self : MixtureSeparator
         """
-        X, y = as_list(X, "X"), as_list(y, "y")
-        if len(X) != len(y):
-            raise ValueError(f"X has {len(X)} recordings and y has solos for {len(y)}: they must be as many.")
+        X, y = as_pairs(X, y)
         self.n_slots_ = max(solos.shape[0] for solos in y)
         return self
 

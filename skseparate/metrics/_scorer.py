@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skseparate._recording import as_list, describe, n_samples_of, read
+from skseparate._recording import as_pairs, describe, n_samples_of, read
 from skseparate.metrics._si_sdr import InnerProducts
 
 
@@ -44,9 +44,7 @@ def separation_scorer(estimator, X, y, *, permutation=False):
     >>> scores["si_sdr_improvement"]
     0.0
     """
-    X, y = as_list(X, "X"), as_list(y, "y")
-    if len(X) != len(y):
-        raise ValueError(f"X has {len(X)} recordings and y has solos for {len(y)}: they must be as many.")
+    X, y = as_pairs(X, y)
     scores = [_score(estimator, r, solos, permutation, i) for i, (r, solos) in enumerate(zip(X, y, strict=True))]
     absolute, improvement = np.mean(scores, axis=0)
     return {"si_sdr_improvement": float(improvement), "si_sdr": float(absolute)}
