@@ -31,8 +31,10 @@ def run_demo(folder, n_songs, n_parts, seed, progress):
 
     Returns
     -------
-    table : str
-        The scores on the last song.
+    scores : dict
+        Of each separator on the last song, in dB.
+    heading : str
+        What was fitted and scored.
     files : list of path
         What was written.
     """
@@ -54,7 +56,7 @@ def run_demo(folder, n_songs, n_parts, seed, progress):
     heading = (
         f"Fitted on {len(X)} mixes of {len(set(songs))} songs; scored on {unseen.name} ({', '.join(unseen.parts)})."
     )
-    return f"{heading}\n\n{_table(scores)}", files
+    return scores, heading, files
 
 
 def _separators():
@@ -69,7 +71,8 @@ def _separators():
     }
 
 
-def _table(scores):
+def score_table(scores):
+    """Scores as text."""
     lines = [f"{'separator':<28}{'SI-SDR improvement':>20}{'SI-SDR':>12}"]
     for name, score in scores.items():
         lines.append(f"{name:<28}{_rounded(score['si_sdr_improvement']):>17} dB{_rounded(score['si_sdr']):>9} dB")

@@ -1,15 +1,21 @@
 """Separate audio files into audio files, block by block."""
 
 import os
+import tempfile
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import soundfile
+from sklearn.utils import gen_batches
 
 from skseparate._recording import Recording
 from skseparate.datasets import AudioFile
+from skseparate.datasets._stem_cache import resampled
 
+BLOCK_LENGTH = 2**18
+COMMON_RATES = (16000, 32000, 44100, 48000, 96000, 192000)
 # Integer formats cannot hold more; a little below full scale, so that rounding does not clip either.
 FULL_SCALE = 1 - 2**-15
 
@@ -54,11 +60,91 @@ def excerpt(recording, start=0.0, duration=None):
     return Excerpt(recording, first, last)
 
 
-def track_names(parts, n_solos, minus):
-    """File names of the solos, without suffix: ``1_vn`` and so on, ``1_minus_vn`` for play-along tracks."""
+class Spooled(Recording):
+    """Channels at another rate, in a temporary file that vanishes with the object.
+
+    Parameters
+    ----------
+    channels : Recording of shape (n_channels, n_samples)
+        The original.
+    sample_rate : int
+        In Hz.
+    """
+
+    def __init__(self, channels, sample_rate):
+        n_channels, self.sample_rate = channels.shape[0], sample_rate
+        with tempfile.TemporaryFile() as file:
+            originals = (channels.read(b.start, b.stop).T for b in gen_batches(channels.n_samples, BLOCK_LENGTH))
+            for block in resampled(originals, channels.sample_rate, sample_rate):
+                np.ascontiguousarray(block, np.float32).tofile(file)
+            file.flush()
+            self._samples = np.memmap(file, np.float32, "r").reshape(-1, n_channels).T
+        self.shape, self.name = self._samples.shape, channels.name
+
+    def read(self, start, stop):
+        return np.array(self._samples[:, start:stop])
+
+
+class Mono(Recording):
+    """The mean of channels.
+
+    Parameters
+    ----------
+    channels : Recording of shape (n_channels, n_samples)
+        What to average.
+    parts : sequence of str or None
+        In score order.
+    """
+
+    def __init__(self, channels, parts):
+        self._channels, self.parts = channels, parts
+        self.shape, self.sample_rate, self.name = channels.shape[1:], channels.sample_rate, channels.name
+
+    def read(self, start, stop):
+        return self._channels.read(start, stop).mean(axis=0)
+
+
+def fitting_rate(sample_rate, accepts, fallback=None):
+    """Sample rate in Hz at which to work: the given one where it is accepted, else the next common one that is."""
+    candidates = [sample_rate, *(rate for rate in COMMON_RATES if rate > sample_rate)]
+    fitting = (rate for rate in candidates if accepts(rate))
+    return next(fitting, fallback or COMMON_RATES[-1])
+
+
+def iter_tracks(separator, channels, parts, on_rate=None):
+    """Solos of all channels, block by block, at the channels' rate and length.
+
+    Where the separator cannot work at that rate, it is given the recording at another, and the solos come back.
+
+    Yields
+    ------
+    block : ndarray of shape (n_parts, n_channels, n_block)
+    """
+    rate = fitting_rate(channels.sample_rate, separator.accepts_rate, separator.sample_rate_)
+    if rate == channels.sample_rate:
+        yield from separator.iter_predict(Mono(channels, parts), channels=channels)
+        return
+    if on_rate is not None:
+        on_rate(channels.sample_rate, rate)
+    there = Spooled(channels, rate)
+    blocks = separator.iter_predict(Mono(there, parts), channels=there)
+    first = next(blocks)
+    n_tracks = first.shape[0] * first.shape[1]
+    flat = (b.reshape(n_tracks, b.shape[-1]).T for b in chain([first], blocks))
+    left = channels.n_samples
+    for block in resampled(flat, rate, channels.sample_rate):
+        block = block[:left]
+        yield block.T.reshape(*first.shape[:-1], len(block))
+        left -= len(block)
+    yield np.zeros((*first.shape[:-1], left), first.dtype)
+
+
+def track_names(parts, n_solos, minus=False, other=False):
+    """File names, without suffix: ``1_vn`` and so on, ``1_minus_vn`` for play-along tracks, ``other``."""
     parts = [f"part{k}" for k in range(1, n_solos + 1)] if parts is None else parts
     names = [f"{k}_{part}" for k, part in enumerate(parts, start=1)]
-    return names + [f"{k}_minus_{part}" for k, part in enumerate(parts, start=1)] if minus else names
+    names += [f"{k}_minus_{part}" for k, part in enumerate(parts, start=1)] if minus else []
+    return [*names, "other"] if other else names
 
 
 def separate_file(
@@ -72,6 +158,7 @@ def separate_file(
     subtype="PCM_24",
     suffix="wav",
     on_block=None,
+    on_rate=None,
 ):
     """Separate one audio file into a folder of solos, streaming.
 
@@ -98,6 +185,8 @@ def separate_file(
         Format of the files.
     on_block : callable, default=None
         Called with the share that is done, from 0 to 1, after each block.
+    on_rate : callable, default=None
+        Called with the recording's sample rate and the one that the separator works at, where they differ.
 
     Returns
     -------
@@ -112,15 +201,17 @@ def separate_file(
         If the file cannot be separated, or is silent.
     """
     recording = AudioFile(path, parts)
-    mixture = excerpt(recording, start, duration)
     channels = excerpt(recording.channels, start, duration)
+    leaves_some = getattr(separator, "mask", None) == "direct"  # other masks give all of the mixture to the solos
     with Tracks(Path(folder), suffix, subtype, recording) as tracks:
-        for solos in separator.iter_predict(mixture, channels=channels):
+        for solos in iter_tracks(separator, channels, parts, on_rate):
             done = tracks.n_samples + solos.shape[-1]
-            rest = channels.read(tracks.n_samples, done) - solos if minus else solos[:0]
-            tracks.write(track_names(parts, len(solos), minus), np.concatenate([solos, rest]))
+            mixture = channels.read(tracks.n_samples, done)
+            rest = mixture - solos if minus else solos[:0]
+            other = (mixture - solos.sum(axis=0))[None] if leaves_some else solos[:0]
+            tracks.write(track_names(parts, len(solos), minus, leaves_some), np.concatenate([solos, rest, other]))
             if on_block is not None:
-                on_block(done / mixture.n_samples)
+                on_block(done / channels.n_samples)
         if tracks.peak == 0:
             raise ValueError(f"{path} is silent: there is nothing to separate.")
         return tracks.finish()

@@ -13,6 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from sklearn.base import BaseEstimator
 
+from skseparate._version import __version__
+
 FORMAT_VERSION = 1
 
 _OWN = "skseparate."
@@ -82,7 +84,12 @@ def save_separator(separator, path):
     tree = _encode(separator, tensors, "separator")
     if type(separator).__name__ != "Separator" or not hasattr(separator, "regressor_"):
         raise ValueError(f"save_separator wants a fitted Separator, got {type(separator).__name__}; call fit first.")
-    metadata = {"format": "skseparate", "version": str(FORMAT_VERSION), "estimator": json.dumps(tree)}
+    metadata = {
+        "format": "skseparate",
+        "version": str(FORMAT_VERSION),
+        "written by": __version__,
+        "estimator": json.dumps(tree),
+    }
     path = os.fspath(path)
     folder, name = os.path.split(path)
     if not os.path.isdir(folder or os.curdir):
@@ -135,6 +142,42 @@ def load_separator(path):
     except SafetensorError as error:
         raise ValueError(f"{path} is not a model of skseparate, or is truncated ({error}).") from error
     return _tried(separator, path)
+
+
+def describe_separator(path):
+    """Say what a stored separator is.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    description : dict
+        ``model``, ``regressor`` (its class), ``parts`` (most of a recording), ``sample_rate`` in Hz and ``segment``
+        in seconds (None where it was fitted on arrays of an unknown rate), ``mask``, ``bytes`` and ``version`` (of
+        the skseparate that wrote it).
+
+    Raises
+    ------
+    ValueError
+        As `load_separator`.
+    """
+    separator = load_separator(path)
+    with safe_open(path, framework="numpy") as file:
+        version = (file.metadata() or {}).get("written by", "unknown")
+    rate, length = separator.sample_rate_, separator.representation_[0].segment_length_
+    return {
+        "model": os.fspath(path),
+        "regressor": type(separator.regressor_).__name__,
+        "parts": separator.n_slots_,
+        "sample_rate": rate,
+        "segment": length / rate if rate else None,
+        "mask": separator.mask,
+        "bytes": os.path.getsize(path),
+        "version": version,
+    }
 
 
 def _read_header(metadata, path):

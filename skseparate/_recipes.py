@@ -1,6 +1,6 @@
 """What the command's subcommands do with folders of stems."""
 
-from pathlib import Path
+from contextlib import suppress
 
 import numpy as np
 from sklearn.dummy import DummyRegressor
@@ -8,19 +8,55 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 
 from skseparate import Separator
+from skseparate._files import fitting_rate
 from skseparate.baseline import IdealRatioMask, MixtureSeparator
-from skseparate.datasets import load_stems, load_urmp
-from skseparate.datasets._urmp import is_urmp
+from skseparate.datasets import load_bach10, load_ensembleset, load_stems, load_urmp
+from skseparate.datasets._bach10 import find_bach10
+from skseparate.datasets._ensembleset import find_ensembleset
+from skseparate.datasets._urmp import find_urmp
 from skseparate.linear_model import LowRankRidge
 from skseparate.metrics import separation_scorer
 from skseparate.preprocessing import STFT, FrequencyTruncation, Magnitude, Segmenter
 
+HOP = 0.06
 GRID = {"regressor__alpha": [1.0, 10.0, 100.0], "regressor__rank": [16, 64]}
 
 
-def load_ensembles(path):
-    """Load a folder of stems, of URMP's layout or of one's own."""
-    return load_urmp(path) if Path(path).is_dir() and is_urmp(Path(path)) else load_stems(path)
+def load_ensembles(path, accepts=None, say=None):
+    """Load a folder of stems in any layout; rates that do not suit are resampled, with a word.
+
+    Parameters
+    ----------
+    path : str or path
+        The folder.
+    accepts : callable, default=None
+        Whether a sample rate in Hz suits; by default all do.
+    say : callable, default=None
+        Told which rates were resampled.
+    """
+    ensembles = _load(path)
+    rates = {stem.sample_rate for ensemble in ensembles for stem in ensemble.stems}
+    odd = sorted(rate for rate in rates if accepts is not None and not accepts(rate))
+    if not odd:
+        return ensembles
+    rate = fitting_rate(odd[-1], accepts)
+    say(
+        f"{path}: stems of {', '.join(map(str, odd))} Hz do not divide into the model's frames: resampled to {rate} Hz."
+    )
+    return _load(path, sample_rate=rate)
+
+
+def _load(path, sample_rate=None):
+    for find, load in ((find_urmp, load_urmp), (find_bach10, load_bach10), (find_ensembleset, load_ensembleset)):
+        with suppress(ValueError):
+            find(path)
+            return load(path, sample_rate=sample_rate)
+    return load_stems(path, sample_rate=sample_rate)
+
+
+def rate_fits(sample_rate):
+    """Whether the hop of `fit_separator` is a whole number of samples."""
+    return abs(HOP * sample_rate - round(HOP * sample_rate)) < 1e-6
 
 
 def fit_separator(X, y, songs, regressor, segment, alpha, rank, search):
@@ -35,7 +71,7 @@ def fit_separator(X, y, songs, regressor, segment, alpha, rank, search):
     if not len(X):
         raise ValueError("there is no piece of two or more parts: at least two stems in one folder are needed.")
     separator = Separator(
-        make_pipeline(Segmenter(segment), STFT(hop=0.06)),
+        make_pipeline(Segmenter(segment), STFT(hop=HOP)),
         make_pipeline(FrequencyTruncation(4000), Magnitude(0.5)),
         LowRankRidge(alpha, rank) if regressor == "ridge" else DummyRegressor(),
     )

@@ -133,6 +133,25 @@ class Separator(BaseSeparator):
         self.regressor_ = regressor.fit(rows, targets)
         return self
 
+    def accepts_rate(self, sample_rate):
+        """Whether recordings of a sample rate can be separated: the segments have the shape learned at `fit`.
+
+        Parameters
+        ----------
+        sample_rate : int
+            In Hz.
+
+        Returns
+        -------
+        accepts : bool
+        """
+        check_is_fitted(self, "regressor_")
+        try:
+            self._chain(np.zeros(1), sample_rate)
+        except ValueError:
+            return False
+        return True
+
     def iter_predict(self, recording, n_parts=None, channels=None):
         check_is_fitted(self, "regressor_")
         (recording,) = as_list([recording], "recording")

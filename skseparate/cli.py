@@ -19,7 +19,9 @@ class Refusal(click.ClickException):
 
 def sentence(error):
     """What the library or the disk refuses, in one sentence; None for anything else, which is a bug."""
-    if isinstance(error, ValueError | MemoryError):
+    if isinstance(error, MemoryError):
+        return f"There is not enough memory ({error or 'no more is to be had'}): allow more, or ask for less at once."
+    if isinstance(error, ValueError):
         return str(error)
     if isinstance(error, OSError):
         return f"{error.filename or 'The disk'}: {error.strerror or error}."
@@ -50,9 +52,14 @@ model_file = click.option("-m", "--model", required=True, help="A model that `sk
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 @click.option("--threads", type=click.IntRange(1), help="Processor cores to use; all by default.")
+@click.option(
+    "--memory", type=click.FloatRange(0.5), help="Memory to use at most, in GB; what needs more stops with a word."
+)
 @click.pass_context
-def main(context, threads):
+def main(context, threads, memory):
     """Separate recordings of musical ensembles into one track a part."""
+    if memory:
+        _limit_memory(memory)
     if threads:
         from threadpoolctl import threadpool_limits
 
@@ -66,15 +73,19 @@ def main(context, threads):
 )
 @click.option("--parts", default=3, show_default=True, type=click.IntRange(2, 5), help="Parts of each.")
 @click.option("--seed", default=0, show_default=True, help="Other seeds make other music.")
+@as_json
 @refusing
-def demo(output, songs, parts, seed):
+def demo(output, songs, parts, seed, as_json):
     """Make ensembles, fit on all songs but one, separate that one."""
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
-    from skseparate._demo import run_demo
+    from skseparate._demo import run_demo, score_table
 
-    table, files = run_demo(folder, songs, parts, seed, progress=_progress)
-    click.echo(table)
+    scores, heading, files = run_demo(folder, songs, parts, seed, progress=_progress)
+    if as_json:
+        click.echo(json.dumps({"scores": scores, "files": [str(f) for f in files]}))
+        return
+    click.echo(f"{heading}\n\n{score_table(scores)}")
     click.echo(f"\nWrote {len(files)} files to {folder}{os.sep}: {', '.join(f.name for f in files)}")
 
 
@@ -91,9 +102,9 @@ def demo(output, songs, parts, seed):
 def fit(stems, output, regressor, segment, alpha, rank, search, as_json):
     """Fit a separator on a folder of stems: a folder a piece, an audio file a part."""
     from skseparate import save_separator
-    from skseparate._recipes import fit_separator, load_ensembles
+    from skseparate._recipes import fit_separator, load_ensembles, rate_fits
 
-    X, y, songs = load_ensembles(stems).power_set(min_parts=2)
+    X, y, songs = load_ensembles(stems, rate_fits, _say).power_set(min_parts=2)
     separator, score = fit_separator(X, y, songs, regressor, segment, alpha, rank, search)
     save_separator(separator, output)
     facts = {"model": output, "mixes": len(X), "songs": len(set(songs)), "parts": separator.n_slots_, "score": score}
@@ -148,7 +159,8 @@ def evaluate(stems, model, as_json):
     from skseparate import load_separator
     from skseparate._recipes import load_ensembles, score_by_size
 
-    table = score_by_size(load_separator(model), load_ensembles(stems), _progress)
+    separator = load_separator(model)
+    table = score_by_size(separator, load_ensembles(stems, separator.accepts_rate, _say), _progress)
     if as_json:
         click.echo(json.dumps(table))
         return
@@ -180,6 +192,27 @@ def describe(stems, as_json):
         click.echo(f"odd: {line}")
 
 
+@main.command()
+@click.argument("files", nargs=-1, required=True)
+@as_json
+@refusing
+def models(files, as_json):
+    """Say what models can do: parts, rates, how they were fitted."""
+    from skseparate._persistence import describe_separator
+
+    facts = [describe_separator(file) for file in files]
+    if as_json:
+        click.echo(json.dumps(facts))
+        return
+    for model in facts:
+        rate = "any rate" if model["sample_rate"] is None else f"{model['sample_rate']:g} Hz"
+        segment = "" if model["segment"] is None else f" segments of {model['segment']:g} s,"
+        click.echo(
+            f"{model['model']}: {model['regressor']}, up to {model['parts']} parts, fitted at {rate},{segment} "
+            f"{model['mask']} mask, {model['bytes'] / 1e6:.1f} MB, written by skseparate {model['version']}"
+        )
+
+
 @main.group()
 def cache():
     """Decoded stems on disk: see what is there, or remove it."""
@@ -198,13 +231,29 @@ def cache_info(as_json):
 
 
 @cache.command("clear")
+@as_json
 @refusing
-def cache_clear():
+def cache_clear(as_json):
     """Remove all that the cache holds."""
     from skseparate.datasets import StemCache
 
     stems = StemCache()
-    click.echo(f"Freed {stems.clear() / 1e9:.2f} GB in {stems.folder}")
+    freed = stems.clear()
+    text = f"Freed {freed / 1e9:.2f} GB in {stems.folder}"
+    click.echo(json.dumps({"folder": str(stems.folder), "freed": freed}) if as_json else text)
+
+
+def _limit_memory(gigabytes):
+    """Let the system refuse what goes beyond, so that the computer stays usable."""
+    try:
+        import resource
+    except ImportError as error:  # pragma: no cover - Windows has no such limit
+        raise Refusal("--memory needs a system that can limit a process, such as Linux.") from error
+    resource.setrlimit(resource.RLIMIT_DATA, (int(gigabytes * 1e9),) * 2)
+
+
+def _say(text):
+    click.echo(text, err=True)
 
 
 def _split_parts(parts):
@@ -232,18 +281,22 @@ def _separate_one(separator, mix, folder, quiet, **options):
     """Separate a mix and say so; what is refused is said, too, and the batch goes on."""
     from skseparate._files import separate_file
 
+    rates = []
     try:
         with _bar(os.path.basename(mix)) as on_block:
-            files, gain = separate_file(separator, mix, folder, on_block=on_block, **options)
+            files, gain = separate_file(
+                separator, mix, folder, on_block=on_block, on_rate=lambda *pair: rates.extend(pair), **options
+            )
     except Exception as error:
         if (message := sentence(error)) is None:
             raise
         click.echo(f"Error: {message}", err=True)
         return {"mix": mix, "error": message}
     if not quiet:
-        scaled = "" if gain == 1 else f" (all multiplied by {gain:.3f}, since one would have clipped)"
-        click.echo(f"{mix} -> {folder}{os.sep}: {', '.join(f.name for f in files)}{scaled}")
-    return {"mix": mix, "files": [str(f) for f in files], "gain": gain}
+        said = "" if gain == 1 else f" (all multiplied by {gain:.3f}, since one would have clipped)"
+        said += f" (resampled from {rates[0]} to {rates[1]} Hz and back)" if rates else ""
+        click.echo(f"{mix} -> {folder}{os.sep}: {', '.join(f.name for f in files)}{said}")
+    return {"mix": mix, "files": [str(f) for f in files], "gain": gain, "resampled": rates[1] if rates else None}
 
 
 class _bar:

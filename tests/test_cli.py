@@ -281,3 +281,94 @@ def test_cache_is_shown_and_cleared(tmp_path, monkeypatch):
     assert "1 stems" in run("cache", "info").output
     assert "Freed" in run("cache", "clear").output
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("rate", [22050, 11025, 47999])
+def test_odd_rates_are_resampled_and_come_back(rate, tmp_path):
+    folder = tmp_path / "stems"
+    ensembles = make_ensembles(2, 2, duration=3.0, sample_rate=16000, random_state=0)
+    for ensemble in ensembles:
+        (folder / ensemble.name).mkdir(parents=True)
+        for k, solo in enumerate(ensemble.solos().read(0, 3 * RATE), start=1):
+            soundfile.write(folder / ensemble.name / f"{k}_vn.wav", solo, RATE)
+    model = tmp_path / "duo.skseparate"
+    assert run("fit", folder, "-o", model, "--segment", 0.03 * 7).exit_code == 0
+    samples = np.random.RandomState(0).randn(2 * rate + 13, 2)
+    from scipy.ndimage import gaussian_filter1d
+
+    samples = 0.2 * gaussian_filter1d(samples, 8, axis=0)
+    soundfile.write(tmp_path / "odd.wav", samples, rate, subtype="FLOAT")
+    result = run("separate", tmp_path / "odd.wav", "-m", model, "-o", tmp_path / "out", "--subtype", "FLOAT", "--minus")
+    assert result.exit_code == 0, result.output
+    names = ["1_part1.wav", "2_part2.wav"]
+    tracks = read_all(tmp_path / "out" / "odd", names)
+    assert all(track.shape == samples.shape and r == rate for track, r in tracks)
+    if rate == 22050:  # 0.06 s are a whole number of samples: as it is
+        assert "resampled from" not in result.output
+        np.testing.assert_allclose(sum(track for track, _ in tracks), samples, atol=1e-5)
+        return
+    assert f"resampled from {rate} to" in result.output
+    np.testing.assert_allclose(sum(track for track, _ in tracks)[200:-200], samples[200:-200], atol=2e-3)
+    for (solo, _), (others, _) in zip(
+        tracks, read_all(tmp_path / "out" / "odd", ["1_minus_part1.wav", "2_minus_part2.wav"]), strict=True
+    ):
+        np.testing.assert_allclose(solo + others, samples, atol=1e-6)
+
+
+def test_stems_of_an_odd_rate_are_resampled_with_a_word(tmp_path, monkeypatch):
+    monkeypatch.setenv("SKSEPARATE_CACHE", str(tmp_path / "cache"))
+    for song in ("a", "b"):
+        (tmp_path / "stems" / song).mkdir(parents=True)
+        for k in (1, 2):
+            noise = 0.1 * np.random.RandomState(k).randn(2 * 11025)
+            soundfile.write(tmp_path / "stems" / song / f"{k}_vn.wav", noise, 11025)
+    result = run("fit", tmp_path / "stems", "-o", tmp_path / "m.skseparate", "--rank", 2)
+    assert result.exit_code == 0 and "stems of 11025 Hz" in result.output and "resampled to 16000 Hz" in result.output
+
+
+def test_what_a_model_leaves_is_a_track(model, stereo, tmp_path):
+    from skseparate import save_separator
+
+    separator = load_separator(model)
+    separator.mask = "direct"
+    save_separator(separator, tmp_path / "direct.skseparate")
+    result = run("separate", stereo, "-m", tmp_path / "direct.skseparate", "-o", tmp_path / "out", "--subtype", "FLOAT")
+    assert result.exit_code == 0, result.output
+    names = sorted(os.listdir(tmp_path / "out" / "trio"))
+    assert names == ["1_part1.wav", "2_part2.wav", "3_part3.wav", "other.wav"]
+    tracks = read_all(tmp_path / "out" / "trio", names)
+    np.testing.assert_allclose(sum(t for t, _ in tracks), soundfile.read(stereo)[0], atol=1e-5)
+    assert np.abs(tracks[-1][0]).max() > 1e-3
+
+
+def test_models_are_described(model):
+    result = run("models", model, model, "--json")
+    first, second = json.loads(result.output)
+    assert first == second
+    assert first["regressor"] == "LowRankRidge" and first["parts"] == 3 and first["sample_rate"] == RATE
+    assert first["segment"] == 0.12 and first["bytes"] == os.path.getsize(model)
+    assert "LowRankRidge, up to 3 parts, fitted at 16000 Hz, segments of 0.12 s" in run("models", model).output
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is enforced on Linux")
+def test_memory_is_limited_with_a_sentence(model, stems, tmp_path):
+    command = [sys.executable, "-m", "skseparate.cli", "--memory", "0.5", "--threads", "1"]
+    long = tmp_path / "long.wav"
+    soundfile.write(long, np.tile(soundfile.read(stems / "song 00" / "mixture.wav")[0], 60), RATE)
+    fine = subprocess.run(
+        [*command, "separate", long, "-m", model, "-o", tmp_path / "out"], capture_output=True, text=True
+    )
+    assert fine.returncode == 0, fine.stderr
+    # a segment of hours: its spectrogram does not fit
+    asked = subprocess.run(
+        [*command, "fit", stems, "-o", tmp_path / "m", "--segment", "20000"], capture_output=True, text=True
+    )
+    assert asked.returncode == 2 and "Traceback" not in asked.stderr, asked.stderr
+    assert "not enough memory" in asked.stderr.lower() and not (tmp_path / "m").exists()
+
+
+def test_demo_and_cache_speak_json(tmp_path, monkeypatch):
+    monkeypatch.setenv("SKSEPARATE_CACHE", str(tmp_path / "cache"))
+    told = json.loads(run("demo", "-o", tmp_path / "demo", "--songs", 3, "--parts", 2, "--json").output)
+    assert set(told) == {"scores", "files"} and len(told["files"]) == 3
+    assert json.loads(run("cache", "clear", "--json").output) == {"folder": str(tmp_path / "cache"), "freed": 0}

@@ -111,7 +111,7 @@ class Ensembles(Sequence):
             "parts": dict(Counter(part for e in self for part in e.parts).most_common()),
             "sizes": dict(sorted(sizes.items())),
             "doubled": sum(len(set(e.parts)) < len(e.parts) for e in self),
-            "odd": [sentence for e in self for sentence in _oddities(e)],
+            "odd": [*_odd_rates(self), *(sentence for e in self for sentence in _oddities(e))],
         }
 
     def power_set(self, min_parts=2, max_parts=None, distinct=False):
@@ -231,6 +231,16 @@ def _oddities(ensemble):
     if max(lengths) != min(lengths):
         seconds = (max(lengths) - min(lengths)) / ensemble.stems[0].sample_rate
         yield f"{ensemble.name}: stems differ by up to {seconds:.3f} s; the shorter end in silence."
+    unknown = sorted(set(ensemble.parts) - set(SCORE_ORDER))
+    if unknown:
+        yield f"{ensemble.name}: {', '.join(unknown)} is none of the known instruments, {', '.join(SCORE_ORDER)}."
+
+
+def _odd_rates(ensembles):
+    rates = Counter(e.stems[0].sample_rate for e in ensembles)
+    if len(rates) > 1:
+        told = ", ".join(f"{count} of {rate} Hz" for rate, count in rates.most_common())
+        yield f"Pieces differ in sample rate ({told}): load them with one sample_rate to mix across them."
 
 
 def _in_score_order(pairs):

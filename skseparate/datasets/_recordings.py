@@ -9,6 +9,7 @@ import numpy as np
 import soundfile
 
 from skseparate._recording import Recording
+from skseparate.datasets import _mp3
 from skseparate.datasets._cache import LONGEST_BYTES, cached_samples
 
 
@@ -58,6 +59,8 @@ class ArrayRecording(Recording):
 class AudioFile(Recording):
     """An audio file, decoded when it is read; several channels are averaged.
 
+    MP3 is decoded once in sequence, to count its samples: its header is not believed.
+
     Parameters
     ----------
     path : str or path
@@ -88,15 +91,19 @@ class AudioFile(Recording):
         self.path = os.fspath(path)
         if not os.path.isfile(self.path):
             raise ValueError(f"{self.path} is not a file.")
+        if not os.access(self.path, os.R_OK):
+            raise ValueError(f"{self.path} may not be read: its permissions forbid it.")
         try:
             info = soundfile.info(self.path, verbose=True)
         except soundfile.LibsndfileError as error:
             raise ValueError(f"{self.path} cannot be read as audio: {_why(self.path, error)}") from error
-        if info.frames == 0:
+        self._is_mp3 = info.format == "MP3"
+        n_samples = _mp3.length(self.path) if self._is_mp3 else info.frames
+        if n_samples == 0:
             raise ValueError(f"{self.path} holds no samples.")
         if _is_cut_off(info.extra_info):
             raise ValueError(f"{self.path} is truncated: it holds less audio than its header says.")
-        self.shape, self.sample_rate, self.n_channels = (info.frames,), info.samplerate, info.channels
+        self.shape, self.sample_rate, self.n_channels = (n_samples,), info.samplerate, info.channels
         self.parts, self.song = None if parts is None else tuple(parts), song
 
     @property
@@ -123,6 +130,8 @@ class AudioFile(Recording):
         return cached_samples(key, lambda: self._decode(0, self.n_samples).mean(axis=0))[start:stop]
 
     def _decode(self, start, stop):
+        if self._is_mp3:
+            return _mp3.samples(self.path, start, stop).T
         try:
             samples, _ = soundfile.read(self.path, start=start, stop=stop, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:

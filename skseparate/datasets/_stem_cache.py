@@ -13,6 +13,7 @@ import soundfile
 import soxr
 
 from skseparate._recording import Recording
+from skseparate.datasets import _mp3
 from skseparate.datasets._recordings import AudioFile
 
 FORMAT = 1
@@ -155,28 +156,47 @@ def resampled_length(n_samples, old_rate, new_rate):
 
 def _decoded(path, sample_rate, n_samples):
     """Blocks of a file at a rate, `n_samples` in all: the resampler's last few are cut or filled with silence."""
+    info = soundfile.info(path)
+    n_frames = _mp3.length(path) if info.format == "MP3" else info.frames
+    if resampled_length(n_frames, info.samplerate, sample_rate) != n_samples:
+        raise ValueError(f"{path} has changed its length since it was opened: it is truncated or still being written.")
+    blocks = _mp3.blocks(path) if info.format == "MP3" else _blocks(path)
+    mono = _checked((block.mean(axis=1) for block in blocks), path, n_frames)
     left = n_samples
+    for block in resampled(mono, info.samplerate, sample_rate):
+        yield block[:left]
+        left = max(0, left - len(block))
+    yield np.zeros(left, np.float32)
+
+
+def resampled(blocks, old_rate, new_rate):
+    """Blocks of shape ``(n_block,)`` or ``(n_block, n_channels)`` at another rate, by the SoX resampler."""
+    if old_rate == new_rate:
+        yield from blocks
+        return
+    resampler, last = None, None
+    for block in blocks:
+        if resampler is None:
+            n_channels = 1 if block.ndim == 1 else block.shape[1]
+            resampler, last = soxr.ResampleStream(old_rate, new_rate, n_channels, dtype="float32"), block[:0]
+        yield resampler.resample_chunk(block)
+    if resampler is not None:
+        yield resampler.resample_chunk(last, last=True)
+
+
+def _blocks(path):
     with soundfile.SoundFile(path) as file:
-        if resampled_length(file.frames, file.samplerate, sample_rate) != n_samples:
-            raise ValueError(
-                f"{path} has changed its length since it was opened: it is truncated or still being written."
-            )
-        resampler = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32")
-        n_read = 0
-        while left > 0:
-            block = file.read(BLOCK_LENGTH, dtype="float32", always_2d=True).mean(axis=1)
-            n_read += len(block)
-            is_last = n_read >= file.frames or not len(block)
-            if file.samplerate != sample_rate:
-                block = resampler.resample_chunk(block, last=is_last)
-            if is_last and n_read < file.frames:
-                raise ValueError(f"{path} is truncated: it ends at sample {n_read} of {file.frames}.")
-            block = block[:left]
-            left -= len(block)
-            yield block
-            if is_last:
-                yield np.zeros(left, np.float32)
-                return
+        yield from file.blocks(BLOCK_LENGTH, dtype="float32", always_2d=True)
+
+
+def _checked(blocks, path, n_frames):
+    """The same blocks, refused where they end too early."""
+    n_read = 0
+    for block in blocks:
+        n_read += len(block)
+        yield block
+    if n_read < n_frames:
+        raise ValueError(f"{path} is truncated: it ends at sample {n_read} of {n_frames}.")
 
 
 class CachedFile(Recording):

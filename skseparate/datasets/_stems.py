@@ -3,43 +3,8 @@
 import re
 from pathlib import Path
 
-from skseparate.datasets._ensembles import SCORE_ORDER, Ensemble, Ensembles
-from skseparate.datasets._stem_cache import open_stem
-
-AUDIO = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64"}
-MIXTURES = {"mix", "mixture", "aumix", "master", "full", "tutti"}
-# How people write the instruments of URMP; anything else keeps the name of its file.
-ALIASES = {
-    "vn": ("violin", "violine", "violon", "vln", "vl", "fiddle"),
-    "va": ("viola", "bratsche", "alto", "vla"),
-    "vc": ("cello", "violoncello", "violoncelle", "vcl"),
-    "db": ("doublebass", "contrabass", "kontrabass", "bass", "cb"),
-    "fl": ("flute", "flöte", "flauto"),
-    "ob": ("oboe", "hautbois"),
-    "cl": ("clarinet", "klarinette", "clarinette"),
-    "bn": ("bassoon", "fagott", "basson", "fg"),
-    "hn": ("horn", "frenchhorn", "cor"),
-    "tpt": ("trumpet", "trompete", "trompette", "tp"),
-    "tbn": ("trombone", "posaune", "tb"),
-    "tba": ("tuba",),
-    "sax": ("saxophone", "saxphone", "altosax", "altosaxophone", "saxophon"),
-}
-_PART_OF = {alias: part for part, aliases in ALIASES.items() for alias in (part, *aliases)}
-
-
-def part_name(stem):
-    """Part that a file's name speaks of: its instrument where it is known, without numbers.
-
-    Examples
-    --------
-    >>> [part_name(stem) for stem in ("1_vn", "02 - Violin II", "French Horn", "glass harmonica")]
-    ['vn', 'vn', 'hn', 'glassharmonica']
-    """
-    words = re.findall(r"[^\W\d_]+", stem.casefold())
-    words = [word for word in words if word not in ("i", "ii", "iii", "iv")] or words
-    name = "".join(words) or stem
-    known = [_PART_OF[word] for word in words if word in _PART_OF]
-    return _PART_OF.get(name) or (known[0] if len(known) == 1 else name)
+from skseparate.datasets._ensembles import Ensembles
+from skseparate.datasets._layout import ensemble_of, open_piece, part_name, pieces_of, stem_files
 
 
 def load_stems(path, *, sample_rate=None, cache=None):
@@ -79,33 +44,16 @@ def load_stems(path, *, sample_rate=None, cache=None):
     >>> ensembles = load_stems("my stems")  # doctest: +SKIP
     """
     root = Path(path)
-    if not root.is_dir():
-        raise ValueError(f"{root} is not a folder: load_stems wants a folder of pieces, each a folder of stems.")
-    pieces = [root] if _stem_files(root) else sorted(f for f in root.iterdir() if f.is_dir() and _stem_files(f))
-    if not pieces:
-        found = ", ".join(sorted(f.name for f in root.iterdir())[:3]) or "nothing"
-        raise ValueError(
-            f"{root} holds no piece: a folder a piece is expected, with an audio file a part such as "
-            f"quartet/1_vn.wav; found {found}."
-        )
-    return Ensembles(_load_piece(folder, sample_rate, cache) for folder in pieces)
-
-
-def _stem_files(folder):
-    files = (f for f in folder.iterdir() if f.suffix.casefold() in AUDIO and not f.name.startswith("."))
-    return [f for f in files if re.split(r"[\W\d_]", f.stem.casefold(), maxsplit=1)[0] not in MIXTURES]
+    layout = "a folder of pieces, each a folder with an audio file a part, such as quartet/1_vn.wav"
+    is_piece = root.is_dir() and stem_files(root)
+    folders = [root] if is_piece else pieces_of(root, "load_stems", layout, stem_files)
+    return Ensembles(_load_piece(folder, sample_rate, cache) for folder in folders)
 
 
 def _load_piece(folder, sample_rate, cache):
-    files = {f: part_name(f.stem) for f in _stem_files(folder)}
-    rank = {part: k for k, part in enumerate(SCORE_ORDER)}
-    numbers = {f: re.match(r"\d+", f.name) for f in files}
-    if all(numbers.values()):
-        order = sorted(files, key=lambda f: (int(numbers[f][0]), f.name))
-    else:
-        order = sorted(files, key=lambda f: (rank.get(files[f], len(rank)), f.name))
-    stems = tuple(open_stem(f, (files[f],), folder.name, sample_rate, cache) for f in order)
-    rates = sorted({stem.sample_rate for stem in stems})
-    if len(rates) > 1:
-        raise ValueError(f"{folder} holds stems of {rates} Hz: resample them to one rate.")
-    return Ensemble(folder.name, folder.name, tuple(files[f] for f in order), stems)
+    files = stem_files(folder)
+    numbers = {file: re.match(r"\d+", file.name) for file in files}
+    if not all(numbers.values()):
+        return open_piece(folder.name, folder.name, {f: part_name(f.stem) for f in files}, sample_rate, cache)
+    order = sorted(files, key=lambda file: (int(numbers[file][0]), file.name))
+    return ensemble_of(folder.name, folder.name, {f: part_name(f.stem) for f in order}, sample_rate, cache)

@@ -1,10 +1,9 @@
 """The URMP data set."""
 
 import re
-from pathlib import Path
 
-from skseparate.datasets._ensembles import Ensemble, Ensembles
-from skseparate.datasets._stem_cache import open_stem
+from skseparate.datasets._ensembles import Ensembles
+from skseparate.datasets._layout import ensemble_of, pieces_of, refusal
 
 FOLDER = re.compile(r"(?P<number>\d+)_(?P<title>[^_]+)_(?P<parts>[a-z]+(_[a-z]+)*)")
 STEM = re.compile(r"AuSep_(?P<k>\d+)_(?P<part>[a-z]+)_\d+_.+\.(wav|flac)")
@@ -53,26 +52,16 @@ def load_urmp(path, *, sample_rate=None, cache=None):
     >>> ensembles = load_urmp("URMP")  # doctest: +SKIP
     >>> X, y, songs = ensembles.power_set(min_parts=2)  # doctest: +SKIP
     """
-    root = Path(path)
-    if not root.is_dir():
-        raise ValueError(f"{root} is not a folder: load_urmp wants the one that holds URMP's pieces.")
-    if (root / "Dataset").is_dir():
-        root = root / "Dataset"
-    folders = _pieces(root)
-    if not folders:
-        found = ", ".join(sorted(f.name for f in root.iterdir())[:3]) or "nothing"
-        raise ValueError(f"{root} holds no folder such as 12_Spring_vn_vn_vc, URMP's layout; it holds {found}.")
-    return Ensembles(_load_piece(folder, sample_rate, cache) for folder in folders)
+    return Ensembles(_load_piece(folder, sample_rate, cache) for folder in find_urmp(path))
 
 
-def is_urmp(root):
-    """Whether a folder has URMP's layout, and its pieces the stems' names."""
-    root = root / "Dataset" if (root / "Dataset").is_dir() else root
-    return any(STEM.fullmatch(f.name) for folder in _pieces(root) for f in folder.iterdir())
-
-
-def _pieces(root):
-    return sorted(f for f in root.iterdir() if f.is_dir() and FOLDER.fullmatch(f.name))
+def find_urmp(path):
+    """Folders of the pieces; refused as by `load_urmp`."""
+    layout = "folders such as 12_Spring_vn_vn_vc with AuSep_1_vn_12_Spring.wav, URMP's layout"
+    folders = pieces_of(path, "load_urmp", layout, lambda folder: FOLDER.fullmatch(folder.name))
+    if not any(STEM.fullmatch(file.name) for folder in folders for file in folder.iterdir()):
+        raise ValueError(refusal(folders[0].parent, "load_urmp", layout))
+    return folders
 
 
 def _load_piece(folder, sample_rate, cache):
@@ -84,6 +73,5 @@ def _load_piece(folder, sample_rate, cache):
             f"{folder} should hold the stems AuSep_1 to AuSep_{len(parts)} of {', '.join(parts)}, "
             f"but holds {[files[k].name for k in sorted(files)]}."
         )
-    song = name["title"]
-    stems = tuple(open_stem(files[k], (part,), song, sample_rate, cache) for k, part in enumerate(parts, start=1))
-    return Ensemble(folder.name, song, parts, stems)
+    parts_of = dict(zip((files[k] for k in sorted(files)), parts, strict=True))
+    return ensemble_of(folder.name, name["title"], parts_of, sample_rate, cache)
