@@ -104,6 +104,9 @@ def fit(stems, output, regressor, segment, alpha, rank, search, as_json):
     from skseparate import save_separator
     from skseparate._recipes import fit_separator, load_ensembles, rate_fits
 
+    folder = Path(output).absolute().parent
+    if not folder.is_dir() or Path(output).is_dir():  # said before hours of fitting, not after
+        raise Refusal(f"-o {output} must name a file in a folder that exists.")
     X, y, songs = load_ensembles(stems, rate_fits, _say).power_set(min_parts=2)
     separator, score = fit_separator(X, y, songs, regressor, segment, alpha, rank, search)
     save_separator(separator, output)

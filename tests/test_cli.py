@@ -128,7 +128,7 @@ def test_a_bad_file_does_not_stop_the_batch(model, stereo, tmp_path):
     soundfile.write(tmp_path / "nan.wav", np.full(RATE, np.nan), RATE, subtype="FLOAT")
     bad = {
         "missing.wav": "is not a file",
-        "empty.wav": "cannot be read as audio",
+        "empty.wav": "is empty",
         "text.wav": "cannot be read as audio",
         "phone.m4a": "ffmpeg -i",
         "silent.wav": "is silent",
@@ -372,3 +372,18 @@ def test_demo_and_cache_speak_json(tmp_path, monkeypatch):
     told = json.loads(run("demo", "-o", tmp_path / "demo", "--songs", 3, "--parts", 2, "--json").output)
     assert set(told) == {"scores", "files"} and len(told["files"]) == 3
     assert json.loads(run("cache", "clear", "--json").output) == {"folder": str(tmp_path / "cache"), "freed": 0}
+
+
+def test_a_model_that_could_not_be_written_is_refused_before_fitting(stems, tmp_path, monkeypatch):
+    monkeypatch.setattr("skseparate._recipes.fit_separator", lambda *args: pytest.fail("fitted"))
+    for output in (tmp_path / "nowhere" / "m.skseparate", tmp_path):
+        result = run("fit", stems, "-o", output)
+        assert result.exit_code == 2 and "must name a file in a folder that exists" in result.output
+
+
+def test_what_may_not_be_read_is_refused(model, stereo, tmp_path, monkeypatch):
+    import skseparate.datasets._recordings as recordings
+
+    monkeypatch.setattr(recordings.os, "access", lambda path, mode: False)
+    result = run("separate", stereo, "-m", model, "-o", tmp_path / "out")
+    assert result.exit_code == 2 and "its permissions forbid it" in result.output

@@ -89,10 +89,7 @@ class AudioFile(Recording):
 
     def __init__(self, path, parts=None, song=None):
         self.path = os.fspath(path)
-        if not os.path.isfile(self.path):
-            raise ValueError(f"{self.path} is not a file.")
-        if not os.access(self.path, os.R_OK):
-            raise ValueError(f"{self.path} may not be read: its permissions forbid it.")
+        _check_readable(self.path)
         try:
             info = soundfile.info(self.path, verbose=True)
         except soundfile.LibsndfileError as error:
@@ -247,6 +244,17 @@ class Mixture(Recording):
 
     def __repr__(self):
         return f"<Mixture: {_describe(self)}>"
+
+
+def _check_readable(path):
+    if os.path.isdir(path):
+        raise ValueError(f"{path} is a folder, not a file: name the audio files in it.")
+    if not os.path.isfile(path):
+        raise ValueError(f"{path} is not a file.")
+    if not os.access(path, os.R_OK):
+        raise ValueError(f"{path} may not be read: its permissions forbid it.")
+    if not os.path.getsize(path):
+        raise ValueError(f"{path} is empty: it holds no byte of audio.")
 
 
 def _is_cut_off(log):

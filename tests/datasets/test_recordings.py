@@ -150,7 +150,7 @@ def test_a_search_decodes_each_file_once(write_piece, tmp_path, decoded):
 def test_what_is_no_audio_is_refused(tmp_path, name, content):
     data = {"text": b"These are not the samples.\n" * 20, "noise": np.random.default_rng(0).bytes(5000), "nothing": b""}
     (tmp_path / name).write_bytes(data[content])
-    with pytest.raises(ValueError, match=rf"{name} (cannot be|holds no samples)"):
+    with pytest.raises(ValueError, match=rf"{name} (cannot be|holds no samples|is empty)"):
         np.asarray(AudioFile(tmp_path / name))
 
 
@@ -167,7 +167,7 @@ def test_a_missing_file_is_refused(tmp_path):
 
 def test_a_folder_is_refused(tmp_path):
     (tmp_path / "stem.wav").mkdir()
-    with pytest.raises(ValueError, match=r"stem\.wav is not a file"):
+    with pytest.raises(ValueError, match=r"stem\.wav is a folder"):
         AudioFile(tmp_path / "stem.wav")
 
 
