@@ -29,7 +29,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, LeaveOneGroupOut
 from sklearn.pipeline import make_pipeline
 
 from skseparate import Separator
-from skseparate.baseline import IdealRatioMask, MixtureSeparator
+from skseparate.baseline import IdealMask, MixtureSeparator
 from skseparate.datasets import load_urmp, make_ensembles
 from skseparate.linear_model import LowRankRidge, LowRankRidgeCV
 from skseparate.metrics import separation_scorer
@@ -62,7 +62,9 @@ def separator(regressor, duration, compression=0.5):
 def lines():
     """The lines of the table."""
     yield Line("mixture (floor)", 2.0, MixtureSeparator())
-    yield Line("ideal ratio mask (ceiling)", 2.0, IdealRatioMask(make_pipeline(Segmenter(2.0), STFT(hop=HOP))))
+    yield Line(
+        "ideal ratio mask (ceiling)", 2.0, IdealMask(representation=make_pipeline(Segmenter(2.0), STFT(hop=HOP)))
+    )
     for duration in DURATIONS:
         yield Line("DummyRegressor |X|", duration, separator(DummyRegressor(), duration, 1.0), ("ratio",))
     for duration in DURATIONS:

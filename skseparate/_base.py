@@ -8,7 +8,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import assert_all_finite, gen_batches
 
 from skseparate._masks import masks
-from skseparate._recording import as_list, describe, n_samples_of, naming, object_array, read
+from skseparate._recording import as_list, describe, n_samples_of, naming, object_array, read, sample_rate_of
 from skseparate._segments import tell_sample_rate
 from skseparate.metrics import separation_scorer
 from skseparate.preprocessing import STFT, OverlapAdd, Segmenter
@@ -26,7 +26,14 @@ class BaseSeparator(BaseEstimator, metaclass=ABCMeta):
     """Base of the separators: from a recording to one solo a part.
 
     Subclasses yield blocks of solos in `iter_predict`.
+
+    Attributes
+    ----------
+    told : str
+        What it is told of each recording beside the mixture, for tables.
     """
+
+    told = "the number of parts"
 
     @abstractmethod
     def iter_predict(self, recording, n_parts=None, channels=None):
@@ -123,6 +130,41 @@ def fit_representation(representation, recording, sample_rate):
     return representation, spectrograms
 
 
+def check_pairs(X, y):
+    """Refuse recordings and solos that do not belong together.
+
+    Parameters
+    ----------
+    X, y : list
+        See `as_pairs`.
+    """
+    for i, (mixture, solos) in enumerate(zip(X, y, strict=True)):
+        name, parts = describe(mixture, i), getattr(mixture, "parts", None)
+        if len(getattr(solos, "shape", ())) != 2:
+            raise ValueError(f"the solos of {name} must have shape (n_parts, n_samples).")
+        if n_samples_of(mixture) != n_samples_of(solos):
+            raise ValueError(
+                f"{name} has {n_samples_of(mixture)} samples and its solos have {n_samples_of(solos)}: "
+                "they must be as many."
+            )
+        if parts is not None and len(parts) != solos.shape[0]:
+            raise ValueError(f"{name} has {len(parts)} parts {parts} and {solos.shape[0]} solos.")
+        if sample_rate_of(mixture) and sample_rate_of(solos):
+            sample_rate_of(solos, sample_rate_of(mixture), i)
+
+
+def refuse_unusable(recording, chain, index=None):
+    """Refuse what has several channels or is shorter than a frame."""
+    if len(getattr(recording, "shape", (1,))) != 1:
+        raise ValueError(f"{describe(recording, index)} must be one-dimensional, got shape {recording.shape}.")
+    needed = getattr(chain.representation[-1], "frame_length_", 1)
+    if n_samples_of(recording) < needed:
+        raise ValueError(
+            f"{describe(recording, index)} has {n_samples_of(recording)} samples: at least one frame of "
+            f"{needed} samples is needed."
+        )
+
+
 def iter_solos(chain, recording, estimate, mask, channels=None):
     """Separate a recording block by block: segments, masks, inverse, overlap-add.
 
@@ -144,6 +186,7 @@ def iter_solos(chain, recording, estimate, mask, channels=None):
     ------
     block : ndarray of shape (n_parts, n_block) or (n_parts, n_channels, n_block)
     """
+    refuse_unusable(recording, chain)
     overlap_add = OverlapAdd(chain.segmenter.segment_length_, chain.segmenter.segment_hop_)
     n_segments, n_left = chain.n_segments(recording), n_samples_of(recording)
     for segments in gen_batches(n_segments, chain.block_length):

@@ -8,7 +8,7 @@ from sklearn.dummy import DummyRegressor
 from sklearn.pipeline import make_pipeline
 
 from skseparate import Separator
-from skseparate.baseline import IdealRatioMask, MixtureSeparator
+from skseparate.baseline import IdealMask, MixtureSeparator
 from skseparate.datasets import make_ensembles
 from skseparate.linear_model import LowRankRidge
 from skseparate.metrics import separation_scorer
@@ -67,7 +67,7 @@ def _separators():
         "mixture (floor)": MixtureSeparator(),
         "learned equaliser": Separator(representation, features, DummyRegressor()),
         "low-rank ridge": Separator(representation, features, LowRankRidge()),
-        "ideal ratio mask (ceiling)": IdealRatioMask(representation),
+        "ideal ratio mask (ceiling)": IdealMask(representation=representation),
     }
 
 

@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 
 from skseparate import Separator
 from skseparate._files import fitting_rate
-from skseparate.baseline import IdealRatioMask, MixtureSeparator
+from skseparate.baseline import IdealMask, MixtureSeparator
 from skseparate.datasets import load_bach10, load_ensembleset, load_stems, load_urmp
 from skseparate.datasets._bach10 import find_bach10
 from skseparate.datasets._ensembleset import find_ensembleset
@@ -80,8 +80,16 @@ def fit_separator(X, y, songs, regressor, segment, alpha, rank, search):
     n_songs = len(set(songs))
     if n_songs < 2 or regressor != "ridge":
         raise ValueError(f"--search compares ridges on songs left out: it needs two songs or more, got {n_songs}.")
-    found = GridSearchCV(separator, GRID, cv=GroupKFold(min(5, n_songs))).fit(X, y, groups=songs)
-    return found.best_estimator_, float(found.best_score_)
+    search = GridSearchCV(separator, GRID, cv=_feasible_folds(y, songs), refit=False, error_score="raise").fit(X, y)
+    return separator.set_params(**search.best_params_).fit(X, y), float(search.best_score_)
+
+
+def _feasible_folds(y, songs):
+    """Folds by song, without mixes of more parts than each training side has seen."""
+    sizes = np.array([solos.shape[0] for solos in y])
+    folds = list(GroupKFold(min(5, len(set(songs)))).split(sizes, groups=songs))
+    limit = min(sizes[train].max() for train, _ in folds)
+    return [tuple(side[sizes[side] <= limit] for side in fold) for fold in folds]
 
 
 def score_by_size(separator, ensembles, progress):
@@ -93,7 +101,7 @@ def score_by_size(separator, ensembles, progress):
         ``parts``, ``mixes``, and the means in dB: over the mixes of a song, then over songs.
     """
     X, y, songs = ensembles.power_set(min_parts=2)
-    systems = {"mixture": MixtureSeparator().fit(X, y), "model": separator, "ideal": IdealRatioMask().fit()}
+    systems = {"mixture": MixtureSeparator().fit(X, y), "model": separator, "ideal": IdealMask().fit()}
     scores = {name: np.zeros(len(X)) for name in systems}
     for i in progress(range(len(X)), "evaluate"):
         for name, system in systems.items():

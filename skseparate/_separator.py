@@ -8,9 +8,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skseparate._base import BaseSeparator, default_representation, fit_representation, iter_solos
+from skseparate._base import (
+    BaseSeparator,
+    check_pairs,
+    default_representation,
+    fit_representation,
+    iter_solos,
+    refuse_unusable,
+)
 from skseparate._masks import MASKS
-from skseparate._recording import as_list, as_pairs, describe, n_samples_of, sample_rate_of
+from skseparate._recording import as_list, as_pairs, describe, sample_rate_of
 from skseparate._segments import Chain, Segments, tell_sample_rate
 from skseparate.linear_model import LowRankRidge
 from skseparate.preprocessing import FrequencyTruncation, Magnitude
@@ -61,7 +68,7 @@ class Separator(BaseSeparator):
     See Also
     --------
     skseparate.linear_model.LowRankRidge : The default regressor.
-    skseparate.baseline.IdealRatioMask : How far masks can go.
+    skseparate.baseline.IdealMask : How far masks can go.
 
     Notes
     -----
@@ -123,10 +130,11 @@ class Separator(BaseSeparator):
         """
         self._validate_params()
         X, y = as_pairs(X, y)
-        self._check_pairs(X, y)
+        check_pairs(X, y)
         self._fit_representation(X[0])
         chains = self._chains(X)
-        self._refuse_short(X, chains)
+        for i, (recording, chain) in enumerate(zip(X, chains, strict=True)):
+            refuse_unusable(recording, chain, i)
         self.n_slots_ = max(solos.shape[0] for solos in y)
         rows, targets = Segments(X, chains), Segments(y, chains, self.n_slots_)
         regressor = LowRankRidge() if self.regressor is None else clone(self.regressor)
@@ -156,7 +164,6 @@ class Separator(BaseSeparator):
         check_is_fitted(self, "regressor_")
         (recording,) = as_list([recording], "recording")
         (chain,) = chains = self._chains([recording])
-        self._refuse_short([recording], chains)
         rows = Segments([recording], chains)
         if n_parts is None and getattr(recording, "parts", None) is not None:
             n_parts = len(recording.parts)
@@ -210,29 +217,3 @@ class Separator(BaseSeparator):
                 f"was fitted with {expected} at {self.sample_rate_:g} Hz: resample it."
             )
         return chain
-
-    def _check_pairs(self, X, y):
-        for i, (mixture, solos) in enumerate(zip(X, y, strict=True)):
-            name, parts = describe(mixture, i), getattr(mixture, "parts", None)
-            if len(getattr(solos, "shape", ())) != 2:
-                raise ValueError(f"the solos of {name} must have shape (n_parts, n_samples).")
-            if n_samples_of(mixture) != n_samples_of(solos):
-                raise ValueError(
-                    f"{name} has {n_samples_of(mixture)} samples and its solos have {n_samples_of(solos)}: "
-                    "they must be as many."
-                )
-            if parts is not None and len(parts) != solos.shape[0]:
-                raise ValueError(f"{name} has {len(parts)} parts {parts} and {solos.shape[0]} solos.")
-            if sample_rate_of(mixture) and sample_rate_of(solos):
-                sample_rate_of(solos, sample_rate_of(mixture), i)
-
-    def _refuse_short(self, recordings, chains):
-        for i, (recording, chain) in enumerate(zip(recordings, chains, strict=True)):
-            if len(getattr(recording, "shape", (1,))) != 1:
-                raise ValueError(f"{describe(recording, i)} must be one-dimensional, got shape {recording.shape}.")
-            needed = getattr(chain.representation[-1], "frame_length_", 1)
-            if n_samples_of(recording) < needed:
-                raise ValueError(
-                    f"{describe(recording, i)} has {n_samples_of(recording)} samples: at least one frame of "
-                    f"{needed} samples is needed."
-                )

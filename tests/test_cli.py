@@ -387,3 +387,14 @@ def test_what_may_not_be_read_is_refused(model, stereo, tmp_path, monkeypatch):
     monkeypatch.setattr(recordings.os, "access", lambda path, mode: False)
     result = run("separate", stereo, "-m", model, "-o", tmp_path / "out")
     assert result.exit_code == 2 and "its permissions forbid it" in result.output
+
+
+def test_a_search_is_possible_where_one_song_has_more_parts_than_all_others(tmp_path):
+    for n_parts, song in ((2, "a"), (3, "b"), (2, "c")):
+        ensemble = make_ensembles(1, n_parts, duration=2.0, random_state=n_parts)[0]
+        (tmp_path / "stems" / song).mkdir(parents=True)
+        for k, stem in enumerate(ensemble.stems, start=1):
+            soundfile.write(tmp_path / "stems" / song / f"{k}_vn.wav", np.asarray(stem), RATE)
+    result = run("fit", tmp_path / "stems", "-o", tmp_path / "m.skseparate", "--search", "--json")
+    told = json.loads(result.output)
+    assert told["parts"] == 3 and np.isfinite(told["score"])

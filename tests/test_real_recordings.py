@@ -12,7 +12,7 @@ from sklearn.model_selection import LeaveOneGroupOut, cross_validate
 from sklearn.pipeline import make_pipeline
 
 from skseparate import Separator
-from skseparate.baseline import IdealRatioMask, MixtureSeparator
+from skseparate.baseline import IdealMask, MixtureSeparator
 from skseparate.datasets import ArrayRecording, Ensemble, Ensembles, load_urmp
 from skseparate.linear_model import LowRankRidge
 from skseparate.metrics import separation_scorer
@@ -73,7 +73,7 @@ def test_our_mixtures_are_those_of_the_data_set(pieces):
 
 
 def test_the_ideal_ratio_mask_is_a_high_ceiling(pieces):
-    separator = IdealRatioMask().fit()
+    separator = IdealMask().fit()
     scores = [separator.score([piece.mixture()], [piece.solos()]) for piece in pieces]
     assert np.mean(scores) > 14 and min(scores) > 12
 

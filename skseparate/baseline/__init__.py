@@ -1,6 +1,8 @@
 """Separators that every table needs beside the learned ones."""
 
-from skseparate.baseline._ideal_ratio_mask import IdealRatioMask
+from skseparate.baseline._ideal_mask import IdealMask
 from skseparate.baseline._mixture import MixtureSeparator
+from skseparate.baseline._oracle_equaliser import OracleEqualiser
+from skseparate.baseline._supervised_nmf import SupervisedNMF
 
-__all__ = ["IdealRatioMask", "MixtureSeparator"]
+__all__ = ["IdealMask", "MixtureSeparator", "OracleEqualiser", "SupervisedNMF"]

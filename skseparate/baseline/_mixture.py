@@ -19,7 +19,7 @@ class MixtureSeparator(BaseSeparator):
 
     See Also
     --------
-    IdealRatioMask : The ceiling.
+    IdealMask : The ceiling.
 
     Examples
     --------
