@@ -31,9 +31,12 @@ class BaseSeparator(BaseEstimator, metaclass=ABCMeta):
     ----------
     told : str
         What it is told of each recording beside the mixture, for tables.
+    learns : bool
+        Whether `fit` learns anything of the music.
     """
 
     told = "the number of parts"
+    learns = True
 
     @abstractmethod
     def iter_predict(self, recording, n_parts=None, channels=None):

@@ -30,6 +30,8 @@ class MixtureSeparator(BaseSeparator):
     0.0
     """
 
+    learns = False
+
     def fit(self, X, y):
         """Learn how many parts there are.
 

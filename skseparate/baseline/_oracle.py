@@ -16,6 +16,7 @@ class BaseOracle(BaseSeparator):
     """A separator that is told the true sources: subclasses say how it masks by them."""
 
     told = "the true solos"
+    learns = False
     _parameter_constraints = {  # noqa: RUF012 - scikit-learn's protocol
         "representation": [HasMethods(["fit", "transform", "inverse_transform"]), None],
         "sample_rate": [Interval(Real, 0, None, closed="neither"), None],
