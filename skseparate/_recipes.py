@@ -9,13 +9,11 @@ from sklearn.pipeline import make_pipeline
 
 from skseparate import Separator
 from skseparate._files import fitting_rate
-from skseparate.baseline import IdealMask, MixtureSeparator
 from skseparate.datasets import load_bach10, load_ensembleset, load_stems, load_urmp
 from skseparate.datasets._bach10 import find_bach10
 from skseparate.datasets._ensembleset import find_ensembleset
 from skseparate.datasets._urmp import find_urmp
 from skseparate.linear_model import LowRankRidge
-from skseparate.metrics import separation_scorer
 from skseparate.preprocessing import STFT, FrequencyTruncation, Magnitude, Segmenter
 
 HOP = 0.06
@@ -90,29 +88,3 @@ def _feasible_folds(y, songs):
     folds = list(GroupKFold(min(5, len(set(songs)))).split(sizes, groups=songs))
     limit = min(sizes[train].max() for train, _ in folds)
     return [tuple(side[sizes[side] <= limit] for side in fold) for fold in folds]
-
-
-def score_by_size(separator, ensembles, progress):
-    """SI-SDR improvement for each number of parts: mixture, model and ideal ratio mask.
-
-    Returns
-    -------
-    table : list of dict
-        ``parts``, ``mixes``, and the means in dB: over the mixes of a song, then over songs.
-    """
-    X, y, songs = ensembles.power_set(min_parts=2)
-    systems = {"mixture": MixtureSeparator().fit(X, y), "model": separator, "ideal": IdealMask().fit()}
-    scores = {name: np.zeros(len(X)) for name in systems}
-    for i in progress(range(len(X)), "evaluate"):
-        for name, system in systems.items():
-            scores[name][i] = separation_scorer(system, [X[i]], [y[i]])["si_sdr_improvement"]
-    n_parts = np.array([len(x.parts) for x in X])
-    return [
-        {"parts": int(size), "mixes": int((n_parts == size).sum())}
-        | {name: _mean_by_song(values[n_parts == size], songs[n_parts == size]) for name, values in scores.items()}
-        for size in np.unique(n_parts)
-    ]
-
-
-def _mean_by_song(values, songs):
-    return float(np.mean([values[songs == song].mean() for song in np.unique(songs)])) + 0.0

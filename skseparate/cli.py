@@ -155,24 +155,31 @@ def separate(mixes, model, output, parts, minus, start, duration, suffix, subtyp
 @main.command()
 @click.argument("stems")
 @model_file
+@click.option("-o", "--output", help="Also write the table to this file, by its ending: .csv, .json or .md.")
+@click.option("--bss/--no-bss", default=True, help="Whether to compute BSS Eval, too.")
 @as_json
 @refusing
-def evaluate(stems, model, as_json):
-    """Score a model on a folder of stems it has not seen, between the mixture and the ideal ratio mask."""
+def evaluate(stems, model, output, bss, as_json):
+    """Score a model on stems it has not seen, between the mixture and the ideal ratio mask."""
     from skseparate import load_separator
-    from skseparate._recipes import load_ensembles, score_by_size
+    from skseparate._recipes import load_ensembles
+    from skseparate.evaluation import evaluate
 
+    export = {".csv": "to_csv", ".json": "to_json", ".md": "to_markdown"}.get(Path(output or "x.md").suffix)
+    if export is None:
+        raise Refusal(f"-o {output} must end in .csv, .json or .md.")
     separator = load_separator(model)
-    table = score_by_size(separator, load_ensembles(stems, separator.accepts_rate, _say), _progress)
+    X, y, _ = load_ensembles(stems, separator.accepts_rate, _say).power_set(min_parts=2)
+    evaluation = evaluate({"model": separator}, X, y, trained_on=os.path.basename(model), bss=bss, verbose=True)
+    if output:
+        _write(Path(output), getattr(evaluation, export)())
     if as_json:
-        click.echo(json.dumps(table))
+        click.echo(evaluation.to_json())
         return
-    click.echo("SI-SDR improvement in dB, mean over mixes within a song, then over songs")
-    click.echo(f"{'parts':>5} {'mixes':>6} {'mixture':>8} {'model':>8} {'ideal ratio mask':>17}")
-    for row in table:
-        click.echo(
-            f"{row['parts']:>5} {row['mixes']:>6} {row['mixture']:>8.1f} {row['model']:>8.1f} {row['ideal']:>17.1f}"
-        )
+    click.echo(
+        "SI-SDR improvement and other measures in dB, averaged within number of parts, then song, then over songs."
+    )
+    click.echo(evaluation.to_markdown())
 
 
 @main.command()
@@ -253,6 +260,16 @@ def _limit_memory(gigabytes):
     except ImportError as error:  # pragma: no cover - Windows has no such limit
         raise Refusal("--memory needs a system that can limit a process, such as Linux.") from error
     resource.setrlimit(resource.RLIMIT_DATA, (int(gigabytes * 1e9),) * 2)
+
+
+def _write(path, text):
+    """Write a file that appears whole."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _say(text):

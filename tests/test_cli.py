@@ -225,12 +225,20 @@ def test_killed_while_separating_leaves_no_solo(model, tmp_path):
     assert [f.name for f in folder.iterdir() if not f.name.startswith(".")] == []
 
 
-def test_evaluate_and_describe(model, stems):
-    result = run("evaluate", stems, "-m", model, "--json")
-    rows = json.loads(result.output)
-    assert [(row["parts"], row["mixes"]) for row in rows] == [(2, 12), (3, 4)]
-    assert all(row["mixture"] == 0 < row["model"] < row["ideal"] for row in rows)
-    assert "ideal ratio mask" in run("evaluate", stems, "-m", model).output
+def test_evaluate_and_describe(model, stems, tmp_path):
+    result = run("evaluate", stems, "-m", model, "--json", "-o", tmp_path / "table.csv")
+    table = json.loads(result.output)
+    assert table["systems"] == ["mixture", "model", "ideal ratio mask"]
+    assert len(table["rows"]) == 3 * (12 * 2 + 4 * 3)  # duets and trios of four songs
+    means = {s: np.mean([r["si_sdr_improvement"] for r in table["rows"] if r["system"] == s]) for s in table["systems"]}
+    assert means["mixture"] == 0 < means["model"] < means["ideal ratio mask"]
+    lines = (tmp_path / "table.csv").read_text().splitlines()
+    assert len(lines) == 1 + len(table["rows"]) and lines[0].startswith("system,told,trained_on")
+    said = run("evaluate", stems, "-m", model, "--no-bss", "-o", tmp_path / "table.md").output
+    assert "| ideal ratio mask" in said and "SDRi" not in said.replace("SI-SDRi", "")
+    assert (tmp_path / "table.md").read_text() in said
+    assert "must end in .csv" in run("evaluate", stems, "-m", model, "-o", "table.xls").output
+    assert sorted(os.listdir(tmp_path)) == ["table.csv", "table.md"]
     description = json.loads(run("describe", stems, "--json").output)
     assert description["parts"] == {"vn": 4, "va": 4, "vc": 4}
     assert "sample rates" in run("describe", stems).output

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import StrOptions
 
+from skseparate._recording import sample_rate_of
 from skseparate.baseline._oracle import BaseOracle
 
 
@@ -56,7 +57,7 @@ class OracleEqualiser(BaseOracle):
             for b in gen_batches(chain.n_segments(sources), chain.block_length)
         )
         if self.bands == "third-octave":
-            power = _pooled(power, third_octave(power.shape[-1], sources.sample_rate))
+            power = _pooled(power, third_octave(power.shape[-1], sample_rate_of(sources, self.sample_rate)))
 
         def estimate(first, last, spectrograms):
             shape = (len(power), *spectrograms.shape)

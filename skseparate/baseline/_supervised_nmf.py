@@ -19,7 +19,7 @@ from skseparate._base import (
     iter_solos,
     refuse_unusable,
 )
-from skseparate._recording import as_list, as_pairs, sample_rate_of
+from skseparate._recording import as_list, as_pairs, describe, sample_rate_of
 from skseparate._segments import Chain
 from skseparate.preprocessing import FrequencyTruncation, Magnitude
 
@@ -131,10 +131,9 @@ class SupervisedNMF(BaseSeparator):
         places_of = self._places(X, y)
         places_of[ANY] = [place for places in places_of.values() for place in places]
         for part, places in places_of.items():
-            frames = np.concatenate(
-                [self._frames(solos, k, self.max_frames // len(places) + 1, rng) for solos, k in places]
-            )
-            self.dictionaries_[part] = self._dictionary(frames, rng)
+            shares = np.diff(np.arange(len(places) + 1) * self.max_frames // len(places))
+            frames = [self._frames(*place, n, rng) for place, n in zip(places, shares, strict=True) if n]
+            self.dictionaries_[part] = self._dictionary(np.concatenate(frames), rng)
         return self
 
     def iter_predict(self, recording, n_parts=None, channels=None):
@@ -146,13 +145,14 @@ class SupervisedNMF(BaseSeparator):
 
         def estimate(first, last, spectrograms):
             view = chain.view(spectrograms)
-            explained = self._explained(view.reshape(-1, view.shape[-1]), spectra, parts)
+            view = view[..., : spectra.shape[-1]]  # a slower recording has fewer bins, one of a slower fit more
+            explained = self._explained(view.reshape(-1, view.shape[-1]), spectra[:, : view.shape[-1]], parts)
             return chain.magnitudes(explained.reshape(len(parts), *view.shape), spectrograms.shape[-1])
 
         yield from iter_solos(chain, recording, estimate, self.mask, channels)
 
     def _places(self, X, y):
-        """Where the solos of each part are: recordings and rows; every take once."""
+        """Where the solos of each part are: mixtures, solos and rows; every take once."""
         places, seen = defaultdict(list), set()
         for mixture, solos in zip(X, y, strict=True):
             names = getattr(mixture, "parts", None) or [str(k) for k in range(1, solos.shape[0] + 1)]
@@ -160,11 +160,13 @@ class SupervisedNMF(BaseSeparator):
             for k, (name, take) in enumerate(zip(names, takes, strict=True)):
                 if (name, take) not in seen:
                     seen.add((name, take))
-                    places[name].append((solos, k))
+                    places[name].append((mixture, solos, k))
         return places
 
     def _parts_of(self, recording, n_parts):
         parts = getattr(recording, "parts", None) or [str(k) for k in range(1, (n_parts or self.n_slots_) + 1)]
+        if n_parts is not None and n_parts > len(parts):
+            raise ValueError(f"{describe(recording)} has {len(parts)} parts; {n_parts} were asked for.")
         return [part if part in self.dictionaries_ else ANY for part in parts[:n_parts]]
 
     def _chain(self, recording):
@@ -173,18 +175,18 @@ class SupervisedNMF(BaseSeparator):
         steps = FrequencyTruncation(self.max_frequency, sample_rate=rate), Magnitude()
         return Chain(representation, make_pipeline(*steps).fit([spectrograms]))
 
-    def _frames(self, solos, k, n_frames, rng):
+    def _frames(self, mixture, solos, k, n_frames, rng):
         """Some frames of one solo, drawn evenly."""
-        chain = self._chain(solos)
+        chain = self._chain(mixture)
         n_segments = chain.n_segments(solos)
-        n_each = -(-n_frames // n_segments)
         drawn = []
         for batch in gen_batches(n_segments, chain.block_length):
-            frames = chain.encode(chain.waveforms(solos, batch.start, batch.stop))[k]
-            frames = frames.reshape(-1, frames.shape[-1])
-            n_drawn = min(len(frames), n_each * (batch.stop - batch.start))
-            drawn.append(frames[rng.choice(len(frames), n_drawn, replace=False)])
-        return np.concatenate(drawn)[:n_frames]
+            n_drawn = batch.stop * n_frames // n_segments - batch.start * n_frames // n_segments
+            if n_drawn:
+                frames = chain.encode(chain.waveforms(solos, batch.start, batch.stop))[k]
+                frames = frames.reshape(-1, frames.shape[-1])
+                drawn.append(frames[rng.choice(len(frames), min(len(frames), n_drawn), replace=False)])
+        return np.concatenate(drawn)
 
     def _dictionary(self, frames, rng):
         model = NMF(

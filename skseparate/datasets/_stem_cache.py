@@ -69,9 +69,34 @@ class StemCache:
         samples : memmap of shape (n_samples,)
             In float32, read-only.
         """
-        entry = self.folder / (self._key(path, sample_rate) + SUFFIX)
+        try:
+            return self._entry(self._key(path, sample_rate), n_samples, lambda: _decoded(path, sample_rate, n_samples))
+        except soundfile.LibsndfileError as error:
+            raise ValueError(f"{path} cannot be decoded: {error.error_string}") from error
+
+    def made(self, key, n_samples, make):
+        """Return samples that are made, such as a rendered stem, from their entry; made first where there is none.
+
+        Parameters
+        ----------
+        key : str
+            Names the samples and whatever they depend on; a file's name.
+        n_samples : int
+            How many there are.
+        make : callable
+            Makes the array.
+
+        Returns
+        -------
+        samples : memmap of shape (n_samples,)
+            In float32, read-only.
+        """
+        return self._entry(f"made-{key}", n_samples, lambda: [make()])
+
+    def _entry(self, key, n_samples, blocks):
+        entry = self.folder / (key + SUFFIX)
         if not entry.is_file() or entry.stat().st_size != 4 * n_samples:
-            self._make(path, sample_rate, n_samples, entry)
+            self._make(entry, blocks)
         with suppress(OSError):
             os.utime(entry)  # used just now: the last to be removed
         return _mapped(str(entry), entry.stat().st_ino, n_samples)
@@ -113,16 +138,14 @@ class StemCache:
         facts = (FORMAT, os.path.realpath(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns, sample_rate)
         return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
 
-    def _make(self, path, sample_rate, n_samples, entry):
+    def _make(self, entry, blocks):
         self.folder.mkdir(parents=True, exist_ok=True)
         partial = self.folder / f".{entry.stem}.{os.getpid()}.{secrets.token_hex(4)}.part"
         try:
             with open(partial, "wb") as file:
-                for block in _decoded(path, sample_rate, n_samples):
+                for block in blocks():
                     block.astype("<f4", copy=False).tofile(file)
             os.replace(partial, entry)
-        except soundfile.LibsndfileError as error:
-            raise ValueError(f"{path} cannot be decoded: {error.error_string}") from error
         finally:
             partial.unlink(missing_ok=True)
         self._shrink(entry)

@@ -7,6 +7,7 @@ from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
+from skseparate._base import check_pairs
 from skseparate._recording import as_pairs, describe, sample_rate_of
 from skseparate.baseline import IdealMask, MixtureSeparator
 from skseparate.evaluation._table import Evaluation
@@ -71,6 +72,7 @@ def evaluate(separators, X, y, *, groups=None, cv=None, trained_on=None, bss=Tru
     True
     """
     X, y = as_pairs(X, y)
+    check_pairs(X, y)
     songs = _songs(X, groups)
     systems = _with_frame(separators, X)
     indices = np.arange(len(X))

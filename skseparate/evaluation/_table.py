@@ -98,7 +98,7 @@ class Evaluation:
         -------
         evaluation : Evaluation
         """
-        sets = {k: set(v) if isinstance(v, list | tuple | set) else {v} for k, v in wanted.items()}
+        sets = {k: set(v) if np.iterable(v) and not isinstance(v, str) else {v} for k, v in wanted.items()}
         return Evaluation([r for r in self.rows if all(r.get(k) in values for k, values in sets.items())], self.systems)
 
     def by_song(self, system, measure="si_sdr_improvement"):
@@ -192,7 +192,7 @@ class Evaluation:
         table : str
         """
         sizes = sorted({row["n_parts"] for row in self.rows})
-        measures = [m for m in MEASURES[1:] if any(not np.isnan(row.get(m, np.nan)) for row in self.rows)]
+        measures = [m for m in MEASURES[1:] if any(self.by_song(s, m) for s in self.systems)]
         heading = ["system", "told", "trained on", *(f"{n} parts" for n in sizes), "SI-SDRi [95 %]"]
         lines = [heading + [_HEADINGS[m] for m in measures]]
         for overall in self.summary():
@@ -255,6 +255,7 @@ def _mean(means, factor=1):
 
 def _markdown(lines):
     """Lines of cells as a table; the first is its heading."""
+    lines = [[cell.replace("|", r"\|") for cell in line] for line in lines]
     widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
     padded = ["| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in lines]
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"

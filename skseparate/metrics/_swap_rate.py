@@ -37,7 +37,7 @@ def swap_rate(references, estimates, sample_rate, parts=None, window=1.0):
     Raises
     ------
     ValueError
-        If the shapes differ.
+        If the shapes differ, there is not one name a part, or a window holds no sample.
 
     See Also
     --------
@@ -61,7 +61,11 @@ def swap_rate(references, estimates, sample_rate, parts=None, window=1.0):
         )
     n_parts = len(references)
     parts = [""] * n_parts if parts is None else list(parts)
+    if len(parts) != n_parts:
+        raise ValueError(f"parts {tuple(parts)} cannot name {n_parts} references: one name a reference is needed.")
     length = min(round(window * sample_rate), references.shape[1])
+    if length < 1:
+        raise ValueError(f"a window of {window:g} s at {sample_rate:g} Hz of {references.shape[1]} samples is empty.")
     references, estimates = _windows(references, length), _windows(estimates, length)
     sounding = _sounding(references)
     counts, swaps = np.zeros(n_parts), np.zeros(n_parts)
