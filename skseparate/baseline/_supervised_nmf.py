@@ -185,10 +185,13 @@ class SupervisedNMF(BaseSeparator):
             if n_drawn:
                 frames = chain.encode(chain.waveforms(solos, batch.start, batch.stop))[k]
                 frames = frames.reshape(-1, frames.shape[-1])
+                frames = frames[frames.any(axis=1)]  # neither rests nor padding
                 drawn.append(frames[rng.choice(len(frames), min(len(frames), n_drawn), replace=False)])
         return np.concatenate(drawn)
 
     def _dictionary(self, frames, rng):
+        if not len(frames):  # the part never sounds
+            return np.full((1, frames.shape[1]), np.finfo(np.float32).tiny, frames.dtype)
         model = NMF(
             self.n_components,
             init="nndsvda",

@@ -149,7 +149,7 @@ def _score_recording(systems, recording, solos, song, index, bss):
     rate = sample_rate_of(recording)
     if rate is not None:
         scores["swap_rate"] = np.stack([swap_rate(references, e, rate, parts) for e in estimates])
-    facts = {"recording": getattr(recording, "name", None) or describe(recording, index), "song": song}
+    facts = {"mix": int(index), "recording": getattr(recording, "name", None) or describe(recording, index), "song": song}
     facts |= {"parts": " ".join(parts), "n_parts": n_parts}
     return [
         {"system": name, **facts, "part": k + 1, "instrument": part, "doubled": parts.count(part) > 1}

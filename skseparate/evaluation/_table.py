@@ -48,8 +48,8 @@ class Evaluation:
     Parameters
     ----------
     rows : list of dict
-        As `evaluate` makes them: ``system``, ``told``, ``trained_on``, ``recording``, ``song``, ``parts``,
-        ``n_parts``, ``part``, ``instrument``, ``doubled``, and the measures ``si_sdr``, ``si_sdr_improvement``,
+        As `evaluate` makes them: ``system``, ``told``, ``trained_on``, ``mix`` (place in X), ``recording``, ``song``,
+        ``parts``, ``n_parts``, ``part``, ``instrument``, ``doubled``, and the measures ``si_sdr``, ``si_sdr_improvement``,
         ``sdr``, ``sir``, ``sar``, ``sdr_improvement`` in dB and ``swap_rate`` from 0 to 1 (NaN where no instrument
         is doubled).
     systems : list of str, default=None
@@ -72,7 +72,7 @@ class Evaluation:
         self.systems = list(dict.fromkeys(row["system"] for row in self.rows)) if systems is None else systems
 
     def __repr__(self):
-        recordings = {(row.get("recording"), row.get("parts"), row["song"]) for row in self.rows}
+        recordings = {(row.get("mix"), row.get("recording"), row["song"]) for row in self.rows}
         n_songs = len({row["song"] for row in self.rows})
         return f"<Evaluation: {len(self.systems)} systems, {len(recordings)} recordings of {n_songs} songs>"
 

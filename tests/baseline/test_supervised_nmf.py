@@ -332,7 +332,6 @@ def test_frames_are_drawn_from_all_of_a_solo(frames_learned, monkeypatch, n_fram
     assert len(heard) >= 8 and max(heard.values()) <= 0.3 * n_frames
 
 
-@pytest.mark.xfail(strict=True, reason="the last segment is padded, and its silence is drawn from like music")
 def test_padding_is_not_learned_from(frames_learned):
     """A second in a segment of ten: nine tenths of the frames that are drawn are silence."""
     mix, solos = piece(["fl"], [300])
