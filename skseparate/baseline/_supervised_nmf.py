@@ -36,7 +36,7 @@ class SupervisedNMF(BaseSeparator):
     Parameters
     ----------
     n_components : int, default=32
-        Spectra in a dictionary.
+        Spectra in a dictionary; fewer where there are fewer frames.
     max_frames : int, default=2000
         Most frames to learn a dictionary from, drawn evenly from all solos of the part.
     max_frequency : float, default=4000
@@ -193,7 +193,7 @@ class SupervisedNMF(BaseSeparator):
         if not len(frames):  # the part never sounds
             return np.full((1, frames.shape[1]), np.finfo(np.float32).tiny, frames.dtype)
         model = NMF(
-            self.n_components,
+            min(self.n_components, *frames.shape),
             init="nndsvda",
             beta_loss="kullback-leibler",
             solver="mu",

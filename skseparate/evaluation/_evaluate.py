@@ -1,9 +1,11 @@
 """Score separators on recordings, between the mixture and the ideal ratio mask."""
 
 import sys
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.model_selection import GroupKFold
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
@@ -31,8 +33,8 @@ def evaluate(separators, X, y, *, groups=None, cv=None, trained_on=None, bss=Tru
         Their solos.
     groups : sequence of str, default=None
         Song of each recording; by default what the recordings know, else each is a song of its own.
-    cv : splitter or iterable, default=None
-        Fit clones on each training side and score them on the test side. By default separators are scored as
+    cv : int, splitter or iterable, default=None
+        Fit clones on each training side and score them on the test side; a number is `GroupKFold`'s. By default separators are scored as
         they are, on all of X.
     trained_on : str or dict of str to str, default=None
         What the systems were trained on, for the table; by default "other songs" with `cv`.
@@ -95,6 +97,7 @@ def _songs(X, groups):
 
 
 def _splits(cv, indices, songs):
+    cv = GroupKFold(cv) if isinstance(cv, Integral) else cv
     return cv.split(indices, groups=songs) if hasattr(cv, "split") else cv
 
 
@@ -102,7 +105,9 @@ def _with_frame(separators, X):
     """The systems by name, between floor and ceiling."""
     if not isinstance(separators, dict):
         separators = {type(separators).__name__: separators}
-    systems = {FLOOR: MixtureSeparator()} | {n: s for n, s in separators.items() if n not in (FLOOR, CEILING)}
+    if FLOOR in separators:
+        raise ValueError(f"{FLOOR!r} names the floor of the table: call your system something else.")
+    systems = {FLOOR: MixtureSeparator()} | {n: s for n, s in separators.items() if n != CEILING}
     if all(getattr(r, "sources", None) is not None for r in X):
         systems[CEILING] = separators.get(CEILING, IdealMask())
     return systems
@@ -149,7 +154,11 @@ def _score_recording(systems, recording, solos, song, index, bss):
     rate = sample_rate_of(recording)
     if rate is not None:
         scores["swap_rate"] = np.stack([swap_rate(references, e, rate, parts) for e in estimates])
-    facts = {"mix": int(index), "recording": getattr(recording, "name", None) or describe(recording, index), "song": song}
+    facts = {
+        "mix": int(index),
+        "recording": getattr(recording, "name", None) or describe(recording, index),
+        "song": song,
+    }
     facts |= {"parts": " ".join(parts), "n_parts": n_parts}
     return [
         {"system": name, **facts, "part": k + 1, "instrument": part, "doubled": parts.count(part) > 1}

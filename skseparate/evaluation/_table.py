@@ -49,9 +49,9 @@ class Evaluation:
     ----------
     rows : list of dict
         As `evaluate` makes them: ``system``, ``told``, ``trained_on``, ``mix`` (place in X), ``recording``, ``song``,
-        ``parts``, ``n_parts``, ``part``, ``instrument``, ``doubled``, and the measures ``si_sdr``, ``si_sdr_improvement``,
-        ``sdr``, ``sir``, ``sar``, ``sdr_improvement`` in dB and ``swap_rate`` from 0 to 1 (NaN where no instrument
-        is doubled).
+        ``parts``, ``n_parts``, ``part``, ``instrument``, ``doubled``, and the measures ``si_sdr``,
+        ``si_sdr_improvement``, ``sdr``, ``sir``, ``sar``, ``sdr_improvement`` in dB and ``swap_rate`` from 0 to 1
+        (NaN where no instrument is doubled).
     systems : list of str, default=None
         Their order; by default as they come.
 
