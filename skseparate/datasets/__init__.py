@@ -6,6 +6,7 @@ from skseparate.datasets._ensembles import Ensemble, Ensembles
 from skseparate.datasets._ensembleset import load_ensembleset
 from skseparate.datasets._make_ensembles import make_ensembles
 from skseparate.datasets._recordings import ArrayRecording, AudioFile, Mixture, Stems
+from skseparate.datasets._render._render_ensembles import render_ensembles
 from skseparate.datasets._stem_cache import CachedFile, StemCache
 from skseparate.datasets._stems import load_stems
 from skseparate.datasets._urmp import load_urmp
@@ -25,4 +26,5 @@ __all__ = [
     "load_stems",
     "load_urmp",
     "make_ensembles",
+    "render_ensembles",
 ]

@@ -1,0 +1,68 @@
+"""Who plays what: instruments for the parts of a score."""
+
+import numpy as np
+
+from skseparate.datasets._render._instruments import RANGES, WEIGHTS
+
+FAMILIES = {
+    "strings": ("vn", "va", "vc", "db"),
+    "winds": ("fl", "ob", "cl", "sax", "bn"),
+    "brass": ("tpt", "hn", "tbn", "tba"),
+    "mixed": tuple(RANGES),
+}
+# How URMP's ensembles are made up, roughly.
+FAMILY_SHARES = {"strings": 0.35, "winds": 0.2, "brass": 0.2, "mixed": 0.25}
+DOUBLING = 0.55
+# Notes may lie this far outside of a range before another octave is tried, as a share of all notes.
+TOLERANCE = 0.02
+SHIFTS = (0, 12, -12, 24, -24)
+
+
+def cast(parts, rng):
+    """Give each part an instrument, and a shift by octaves into its range.
+
+    Parameters
+    ----------
+    parts : sequence of Notes
+        From high to low.
+    rng : RandomState
+
+    Returns
+    -------
+    cast : list of (str, int)
+        Instrument and shift in semitones of each part.
+    """
+    family = FAMILIES[rng.choice(list(FAMILY_SHARES), p=list(FAMILY_SHARES.values()))]
+    chosen = []
+    for notes in parts:
+        before = chosen[-1][0] if chosen else None
+        playing = [instrument for instrument, _ in chosen]
+        may_double = playing.count(before) == 1 and rng.random() < DOUBLING
+        if may_double and (shift := fitting_shift(notes.pitch, before)) in (0, 12, -12):
+            chosen.append((before, shift))
+            continue
+        free = [instrument for instrument in family if instrument not in playing]
+        chosen.append(_one_that_fits(notes.pitch, free, rng))
+    return chosen
+
+
+def fitting_shift(pitch, instrument):
+    """Smallest shift by octaves that brings notes into an instrument's range; None where none does."""
+    low, high = RANGES[instrument]
+    for shift in SHIFTS:
+        outside = (pitch + shift < low) | (pitch + shift > high)
+        if outside.mean() <= TOLERANCE:
+            return shift
+    return None
+
+
+def _one_that_fits(pitch, preferred, rng):
+    """An instrument as often as in URMP, rather where the part need not be shifted."""
+    for candidates in (preferred, tuple(RANGES)):
+        shifts = {instrument: fitting_shift(pitch, instrument) for instrument in candidates}
+        fitting = [instrument for instrument in candidates if shifts[instrument] is not None]
+        if fitting:
+            weights = np.array([WEIGHTS[i] * (1.0 if shifts[i] == 0 else 0.3) for i in fitting])
+            instrument = fitting[rng.choice(len(fitting), p=weights / weights.sum())]
+            return instrument, shifts[instrument]
+    return "vc", 12 * int(np.rint((56 - np.median(pitch)) / 12))

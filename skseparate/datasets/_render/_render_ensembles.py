@@ -1,0 +1,258 @@
+"""Ensembles rendered from scores."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skseparate._recording import Recording
+from skseparate.datasets._ensembles import Ensemble, Ensembles, part_range
+from skseparate.datasets._render._casting import cast
+from skseparate.datasets._render._colour import breathed, coloured, noisy, reverberated, swelled
+from skseparate.datasets._render._players import Effects, beat_times, phrase_curve, play
+from skseparate.datasets._render._types import CONTROL_RATE, Notes
+from skseparate.datasets._stem_cache import StemCache
+
+FORMAT = 1
+LEAD_SECONDS = (0.2, 1.5)
+TAIL_SECONDS = 1.5
+FEWEST_NOTES = 4
+
+
+def render_ensembles(
+    scores,
+    renderers,
+    *,
+    n_takes=1,
+    n_parts=(2, 5),
+    duration=40.0,
+    effects=None,
+    sample_rate=16000,
+    cache=None,
+    random_state=None,
+):
+    """Render scores as ensembles of players, each with a stem of its own.
+
+    Each take is another performance: other instruments, players, tempo, renderers and room. Nothing is rendered
+    until it is read, and then kept in a `StemCache`.
+
+    Parameters
+    ----------
+    scores : sequence of Score
+        As `music21_scores`, `openscore_scores` and `folder_scores` read them.
+    renderers : sequence of renderer
+        `FluidSynthRenderer` and `NoteBankRenderer`; each part is given to one that has its instrument.
+    n_takes : int, default=1
+        Performances of each score.
+    n_parts : int or (int, int), default=(2, 5)
+        Parts of an ensemble, or the fewest and the most; of larger scores some parts are left out.
+    duration : float, default=40.0
+        How much of a score is played in a take, in seconds; from anywhere in it.
+    effects : Effects, default=None
+        What players and rooms add; all of it by default, ``PLAIN`` for none.
+    sample_rate : int, default=16000
+        In Hz.
+    cache : StemCache, default=None
+        By default one in the user's cache folder.
+    random_state : int, RandomState instance or None, default=None
+        Decides everything.
+
+    Returns
+    -------
+    ensembles : Ensembles
+        Songs are the scores' songs.
+
+    Raises
+    ------
+    ValueError
+        If there is no score or no renderer, or none of them has an instrument that is wanted.
+
+    See Also
+    --------
+    make_ensembles : Built-in synthetic ones, which need nothing installed.
+
+    Notes
+    -----
+    Split by song, and apart from that by renderer: what a model is worth shows on a font or a set of notes that it
+    never heard. Each stem knows its `renderer`. Stems are 100 and more times faster to render than to hear.
+
+    Examples
+    --------
+    >>> from skseparate.datasets import render_ensembles
+    >>> from skseparate.datasets.rendering import FluidSynthRenderer, find_fonts, openscore_scores
+    >>> renderers = [FluidSynthRenderer(path) for path in find_fonts().values()]  # doctest: +SKIP
+    >>> scores = openscore_scores("StringQuartets")  # doctest: +SKIP
+    >>> ensembles = render_ensembles(scores, renderers, n_takes=3, random_state=0)  # doctest: +SKIP
+    """
+    scores, renderers = list(scores), list(renderers)
+    if not scores or not renderers:
+        raise ValueError("render_ensembles needs at least one score and one renderer.")
+    fewest, most = part_range(n_parts)
+    rng = check_random_state(random_state)
+    cache = StemCache() if cache is None else cache
+    effects = Effects() if effects is None else effects
+    ensembles = []
+    for score in scores:
+        for take in range(n_takes):
+            seed = int(rng.randint(2**31))
+            performance = Performance(score, seed, (fewest, most), duration, effects, sample_rate, tuple(renderers))
+            if performance.is_playable:
+                ensembles.append(_ensemble(performance, f"{score.name} take {take + 1}", cache))
+    return Ensembles(ensembles)
+
+
+def _ensemble(performance, name, cache):
+    song, parts = performance.score.song, performance.instruments
+    stems = tuple(RenderedStem(performance, k, cache) for k in range(len(parts)))
+    return Ensemble(name, song, parts, stems)
+
+
+@dataclass(frozen=True, eq=False)
+class Performance:
+    """One take of a score: who plays what and when. All of it follows from the seed."""
+
+    score: object
+    seed: int
+    n_parts: tuple
+    duration: float
+    effects: Effects
+    sample_rate: int
+    renderers: tuple = field(repr=False)
+
+    @property
+    def is_playable(self):
+        """bool: Whether enough parts have notes in the excerpt."""
+        return len(self._excerpt) >= max(2, self.n_parts[0])
+
+    @property
+    def instruments(self):
+        """tuple of str: Of the parts that play, from the highest staff down."""
+        return tuple(instrument for instrument, _ in self._cast)
+
+    @cached_property
+    def _excerpt(self):
+        """Notes of the parts that play, from a random place in the score; each from beat 0."""
+        rng = self._rng("excerpt")
+        parts = list(self.score.parts)
+        size = rng.randint(self.n_parts[0], self.n_parts[1] + 1)
+        if len(parts) > size:
+            parts = [parts[k] for k in sorted(rng.choice(len(parts), size, replace=False))]
+        last = max(p.onset[-1] + p.duration[-1] for p in parts)
+        length = self.duration * np.median(self.score.tempo[:, 1]) / 60
+        first = rng.uniform(0, max(0.0, last - length)) if last > length else 0.0
+        cut = [_between(part, first, first + length) for part in parts]
+        return [part for part in cut if len(part.onset) >= FEWEST_NOTES]
+
+    @cached_property
+    def _cast(self):
+        return cast(self._excerpt, self._rng("cast"))
+
+    @cached_property
+    def played(self):
+        """list of Played: One a part, all after the same silence."""
+        rng = self._rng("tempo")
+        last = max(p.onset[-1] + p.duration[-1] for p in self._excerpt)
+        beats, seconds = beat_times(self.score.tempo, last, self.effects, rng)
+        seconds = seconds + rng.uniform(*LEAD_SECONDS)
+        phrase = phrase_curve(int(seconds[-1] * CONTROL_RATE) + 1, rng)
+        return [
+            play(_shifted(part, shift), beats, seconds, instrument, phrase, self.effects, self._rng("player", k))
+            for k, (part, (instrument, shift)) in enumerate(zip(self._excerpt, self._cast, strict=True))
+        ]
+
+    @cached_property
+    def n_samples(self):
+        """int: Of every stem."""
+        return int((max(p.offset.max() for p in self.played) + TAIL_SECONDS) * self.sample_rate)
+
+    def renderer_of(self, k):
+        """The renderer of a part: the same for all parts of one instrument in about half of the takes."""
+        instrument = self.instruments[k]
+        able = [renderer for renderer in self.renderers if instrument in renderer.instruments]
+        if not able:
+            names = ", ".join(r.name for r in self.renderers)
+            raise ValueError(f"none of the renderers ({names}) has the instrument {instrument}.")
+        shared = self._rng("shared").random() < 0.5
+        return able[self._rng("renderer", instrument if shared else k).randint(len(able))]
+
+    def render(self, k):
+        """Render one part, with all that its player and the room add.
+
+        Returns
+        -------
+        samples : ndarray of float32 of shape (n_samples,)
+        """
+        instrument, played, effects, rate = self.instruments[k], self.played[k], self.effects, self.sample_rate
+        rng, room_rng = self._rng("colour", k), self._rng("room")
+        samples = self.renderer_of(k).render(played, instrument, rate, self.n_samples)
+        samples = swelled(samples, played.swell, rate)
+        samples = breathed(samples, instrument, effects.breath, rate, rng)
+        samples = coloured(samples, instrument, effects.colour, rate, rng)
+        room = (room_rng.uniform(0.15, 0.9), room_rng.uniform(-24, -4), int(room_rng.randint(2**31)))
+        samples = reverberated(samples, effects.room, room, k, rate)
+        level = -24 + effects.levels * rng.normal(0, 2.0)
+        return noisy(_levelled(samples, level), effects.noise, level, rate, rng).astype(np.float32)
+
+    def key(self, k):
+        """Name of a part for a cache: equal for equal sound."""
+        parts = [[a.tolist() for a in (p.onset, p.duration, p.pitch, p.slurred)] for p in self._excerpt]
+        facts = [FORMAT, k, self.seed, asdict(self.effects), self.sample_rate, self._cast, self.renderer_of(k).name]
+        text = json.dumps([facts, parts, self.score.tempo.tolist()], default=float)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def _rng(self, *purpose):
+        """Random numbers of one purpose, so that switching an effect off leaves all others as they are."""
+        digest = hashlib.blake2b(repr((self.seed, *purpose)).encode(), digest_size=4).digest()
+        return np.random.RandomState(int.from_bytes(digest, "little"))
+
+
+class RenderedStem(Recording):
+    """A part of a `Performance`, rendered when it is read and kept in a `StemCache`."""
+
+    def __init__(self, performance, k, cache):
+        self._performance, self._k, self._cache = performance, k, cache
+        self.sample_rate, self.song = performance.sample_rate, performance.score.song
+        self.parts = (performance.instruments[k],)
+        self.name = f"{performance.score.name}, {self.parts[0]}"
+
+    @property
+    def shape(self):
+        return (self._performance.n_samples,)
+
+    @property
+    def renderer(self):
+        """str: Name of the font or set of notes."""
+        return self._performance.renderer_of(self._k).name
+
+    @cached_property
+    def take(self):
+        """str: Equal for equal sound."""
+        return self._performance.key(self._k)
+
+    def read(self, start, stop):
+        return self._cache.made(self.take, self.n_samples, lambda: self._performance.render(self._k))[start:stop]
+
+    def __repr__(self):
+        return f"<RenderedStem {self.name}: {self.n_samples / self.sample_rate:.1f} s at {self.sample_rate:g} Hz>"
+
+
+def _between(notes, first, last):
+    """Notes that begin between two beats, counted from the first."""
+    chosen = (notes.onset >= first) & (notes.onset < last)
+    onset = notes.onset[chosen] - first
+    return Notes(onset, notes.duration[chosen], notes.pitch[chosen], notes.slurred[chosen], notes.instrument)
+
+
+def _shifted(notes, semitones):
+    return Notes(notes.onset, notes.duration, notes.pitch + semitones, notes.slurred, notes.instrument)
+
+
+def _levelled(samples, decibels):
+    """Bring the loud part of a stem to a level below full scale."""
+    blocks = samples[: len(samples) // 1600 * 1600].reshape(-1, 1600)
+    loud = np.sqrt(np.square(blocks, dtype=np.float64).mean(axis=1))
+    level = np.quantile(loud, 0.9) if len(loud) else 0
+    return samples * np.float32(10 ** (decibels / 20) / level) if level > 0 else samples
