@@ -1,9 +1,11 @@
 """BSS Eval: distortion, interference and artifacts of separated sources."""
 
+from contextlib import nullcontext
 from operator import index
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from skseparate._recording import n_samples_of
 from skseparate.metrics._bss_projections import ReferenceSpan, correlate
@@ -110,7 +112,8 @@ def bss_eval(
     which are 0 by definition: the error is then the reference. Frames in which a signal is silent that sounds
     elsewhere are NaN, as museval has them. References that are equal do not interfere with each other.
 
-    All is computed in double precision, and in memory that does not depend on the track's length.
+    All is computed in double precision, on one BLAS thread, and in memory that does not depend on the track's
+    length. Transforms are spread over threads inside ``scipy.fft.set_workers``.
 
     References
     ----------
@@ -137,14 +140,22 @@ def bss_eval(
     window, hop = _check_settings(filter_length, window, hop)
     leading = estimates.shape[: -len(references.shape)]
     several = [estimates[i] for i in np.ndindex(leading)] if leading else [estimates]
-    own, *crossed = correlate(references, [references, *several], index(filter_length))
-    span = ReferenceSpan(references, index(filter_length), own)
     settings = {"window": window, "hop": hop, "images": images, "permutation": permutation, "limit": limit}
-    scores = [score_projections(span.project(*pair), **settings) for pair in zip(several, crossed, strict=True)]
+    with _one_blas_thread():
+        own, *crossed = correlate(references, [references, *several], index(filter_length))
+        span = ReferenceSpan(references, index(filter_length), own)
+        scores = [score_projections(span.project(*pair), **settings) for pair in zip(several, crossed, strict=True)]
     if not leading:
         return scores[0]
     stacked = (None if x[0] is None else np.stack(x) for x in zip(*scores, strict=True))
     return BssEval(*(None if x is None else x.reshape(leading + x.shape[1:]) for x in stacked))
+
+
+def _one_blas_thread():
+    """Keep BLAS to one thread: on a busy processor, the threads of small factorisations wait for each other."""
+    blas = ThreadpoolController().select(user_api="blas")
+    # not where it is one already: a caller's other thread may have limited it, and must be the one to undo that
+    return blas.limit(limits=1) if any(x["num_threads"] > 1 for x in blas.info()) else nullcontext()
 
 
 def score_projections(projections, *, window=None, hop=None, images=False, permutation=False, limit=LIMIT_DB):

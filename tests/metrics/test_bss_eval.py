@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.linalg import cho_factor
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from skseparate.datasets import ArrayRecording, Stems
 from skseparate.metrics import BssEval, bss_eval, si_sdr
@@ -214,8 +216,8 @@ def test_the_best_permutation_has_the_best_mean_sir():
 def test_the_limit_does_not_change_the_permutation():
     first, second = noise(2, 400)
     estimates = np.array([first + 0.5 * second, first + 0.1 * second])
-    solos, settings = np.array([first, second]), {"filter_length": 4, "permutation": True, "limit": 5.0}
-    # ratios of ±20 and ±6 dB: cut to ±5, both orders would be as good
+    solos, settings = np.array([first, second]), {"filter_length": 4, "permutation": True, "limit": 3.0}
+    # ratios beyond ±4 dB: cut to ±3, both orders would be as good
     assert_array_equal(bss_eval(solos, estimates, **settings).permutation, [1, 0])
     assert_array_equal(bss_eval(solos, estimates[::-1], **settings).permutation, [0, 1])
 
@@ -380,6 +382,23 @@ def test_any_numbers_are_computed_in_double(dtype):
         expected = bss_eval(references, estimates, filter_length=5, window=window)
         scores = bss_eval(convert(references), convert(estimates), filter_length=5, window=window)
         assert_scores(scores, expected_of(expected), atol=1e-12)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_blas_keeps_to_one_thread_for_a_while(n_threads, monkeypatch):
+    def n_blas_threads():
+        return {x["num_threads"] for x in threadpool_info() if x["user_api"] == "blas"}
+
+    def watching(*args, **kwargs):
+        seen.append(n_blas_threads())
+        return cho_factor(*args, **kwargs)
+
+    seen = []
+    monkeypatch.setattr("skseparate.metrics._bss_projections.cho_factor", watching)
+    with threadpool_limits(n_threads, user_api="blas"):
+        bss_eval(*separated(2, 100), filter_length=4)
+        assert n_blas_threads() == {n_threads}
+    assert seen == [{1}] * 3
 
 
 class Watched(ArrayRecording):

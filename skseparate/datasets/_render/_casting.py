@@ -18,7 +18,7 @@ TOLERANCE = 0.02
 SHIFTS = (0, 12, -12, 24, -24)
 
 
-def cast(parts, rng):
+def cast(parts, rng, available=tuple(RANGES)):
     """Give each part an instrument, and a shift by octaves into its range.
 
     Parameters
@@ -26,6 +26,8 @@ def cast(parts, rng):
     parts : sequence of Notes
         From high to low.
     rng : RandomState
+    available : sequence of str, default=all of URMP's
+        Instruments that there are.
 
     Returns
     -------
@@ -41,28 +43,31 @@ def cast(parts, rng):
         if may_double and (shift := fitting_shift(notes.pitch, before)) in (0, 12, -12):
             chosen.append((before, shift))
             continue
-        free = [instrument for instrument in family if instrument not in playing]
-        chosen.append(_one_that_fits(notes.pitch, free, rng))
+        free = [instrument for instrument in family if instrument in available and instrument not in playing]
+        seldom = [instrument for instrument in available if playing.count(instrument) < 2]
+        chosen.append(_one_that_fits(notes.pitch, (free, seldom or available), rng))
     return chosen
 
 
 def fitting_shift(pitch, instrument):
     """Smallest shift by octaves that brings notes into an instrument's range; None where none does."""
+    return next((shift for shift in SHIFTS if _outside(pitch + shift, instrument) <= TOLERANCE), None)
+
+
+def _outside(pitch, instrument):
+    """Share of notes outside of an instrument's range."""
     low, high = RANGES[instrument]
-    for shift in SHIFTS:
-        outside = (pitch + shift < low) | (pitch + shift > high)
-        if outside.mean() <= TOLERANCE:
-            return shift
-    return None
+    return np.mean((pitch < low) | (pitch > high))
 
 
-def _one_that_fits(pitch, preferred, rng):
-    """An instrument as often as in URMP, rather where the part need not be shifted."""
-    for candidates in (preferred, tuple(RANGES)):
+def _one_that_fits(pitch, choices, rng):
+    """An instrument as often as in URMP, rather where the part need not be shifted; of the first choices that fit."""
+    for candidates in choices:
         shifts = {instrument: fitting_shift(pitch, instrument) for instrument in candidates}
         fitting = [instrument for instrument in candidates if shifts[instrument] is not None]
         if fitting:
             weights = np.array([WEIGHTS[i] * (1.0 if shifts[i] == 0 else 0.3) for i in fitting])
             instrument = fitting[rng.choice(len(fitting), p=weights / weights.sum())]
             return instrument, shifts[instrument]
-    return "vc", 12 * int(np.rint((56 - np.median(pitch)) / 12))
+    unfit = [(instrument, shift) for instrument in candidates for shift in SHIFTS]
+    return min(unfit, key=lambda pair: _outside(pitch + pair[1], pair[0]))

@@ -52,7 +52,7 @@ def coloured(samples, instrument, strength, sample_rate, rng):
     bumps = gaussian_filter1d(rng.standard_normal(24), 1.5)
     tilt = rng.normal(-2.5 if instrument in STRINGS else 0.5, 1.8)
     gains = strength * (4.0 * bumps / (bumps.std() + 1e-9) * rng.uniform(0.2, 1) + tilt * np.maximum(octaves - 9, -1))
-    frequencies = np.concatenate([[0], 2**octaves])
+    frequencies = np.concatenate([[0], 2 ** octaves[:-1], [sample_rate / 2]])
     response = 10 ** (np.concatenate([[gains[0]], gains]) / 20)
     taps = firwin2(255, frequencies, response, fs=sample_rate)
     return oaconvolve(samples, taps.astype(np.float32), "same")

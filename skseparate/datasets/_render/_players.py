@@ -66,14 +66,15 @@ def beat_times(tempo, last, effects, rng):
     beats, seconds : ndarray of shape (n_points,)
         To be interpolated.
     """
-    beats = np.arange(0, last + 2, 0.25)
+    grid = np.arange(0, last + 2, 0.25)
+    beats = np.union1d(grid, tempo[tempo[:, 0] < last + 2, 0])
     steps = np.searchsorted(tempo[:, 0], beats, side="right") - 1
     speed = tempo[np.maximum(steps, 0), 1] / 60
-    wander = gaussian_filter1d(rng.standard_normal(len(beats)), 12, mode="nearest")
-    wander /= wander.std() + 1e-9
+    wander = gaussian_filter1d(rng.standard_normal(len(grid)), 12, mode="nearest")
+    wander = np.interp(beats, grid, wander / (wander.std() + 1e-9))
     phrases = 0.03 * np.sin(2 * np.pi * (beats / 16 + rng.uniform()))
     speed = speed * np.exp(effects.rubato * (0.035 * wander + phrases + np.log(rng.uniform(0.85, 1.15))))
-    seconds = np.concatenate([[0.0], np.cumsum(0.25 / speed[:-1])])
+    seconds = np.concatenate([[0.0], np.cumsum(np.diff(beats) / speed[:-1])])
     return beats, seconds
 
 
@@ -98,15 +99,17 @@ def play(notes, beats, seconds, instrument, phrase, effects, rng):
     -------
     played : Played
     """
-    onset, offset, legato = _timing(notes, beats, seconds, instrument, effects, rng)
+    # each effect has random numbers of its own: switching it off leaves the others as they are
+    timing, pitch, vibrato, dynamics = (np.random.RandomState(rng.randint(2**31)) for _ in range(4))
+    onset, offset, legato = _timing(notes, beats, seconds, instrument, effects, timing)
     n_controls = int(np.ceil((offset.max() + 2) * CONTROL_RATE))
     spans = list(zip((onset * CONTROL_RATE).astype(int), (offset * CONTROL_RATE).astype(int) + 1, strict=True))
-    tuning = effects.intonation * (rng.normal(0, 4) + rng.normal(0, 9, len(onset)))
-    bend = effects.intonation * _wander(n_controls, 1.5, 4.0, rng)
-    swell = effects.dynamics * (_fit(phrase, n_controls) + _wander(n_controls, 3.0, 1.5, rng))
-    bend += _vibrato(spans, n_controls, instrument, effects, rng, swell)
-    swell += effects.dynamics * _shapes(spans, n_controls, instrument, rng)
-    level = effects.dynamics * (rng.normal(0, 1.8, len(onset)) + 0.12 * (notes.pitch - notes.pitch.mean()))
+    tuning = effects.intonation * (pitch.normal(0, 4) + pitch.normal(0, 9, len(onset)))
+    bend = effects.intonation * _wander(n_controls, 1.5, 4.0, pitch)
+    level = effects.dynamics * (dynamics.normal(0, 1.8, len(onset)) + 0.12 * (notes.pitch - notes.pitch.mean()))
+    shapes = _shapes(spans, n_controls, instrument, dynamics)
+    swell = effects.dynamics * (_fit(phrase, n_controls) + _wander(n_controls, 3.0, 1.5, dynamics) + shapes)
+    bend += _vibrato(spans, n_controls, instrument, effects, vibrato, swell)
     return Played(onset, offset, notes.pitch + tuning / 100, level, legato, bend.astype("f4"), swell.astype("f4"))
 
 
@@ -126,7 +129,8 @@ def _timing(notes, beats, seconds, instrument, effects, rng):
     legato = (notes.slurred | (free & (effects.articulation > 0))) & np.append(False, gap[:-1] < 0.06)
     joined = np.append(legato[1:], False)
     overlap = 0.03 if instrument in STRINGS else 0.02
-    end = np.where(joined, np.append(start[1:], 0.0) + overlap, end)
+    follower = np.append(start[1:], np.inf)
+    end = np.where(joined, follower + overlap, np.minimum(end, follower))
     return start, np.maximum(end, start + 0.04), legato
 
 

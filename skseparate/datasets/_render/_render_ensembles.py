@@ -12,11 +12,12 @@ from skseparate._recording import Recording
 from skseparate.datasets._ensembles import Ensemble, Ensembles, part_range
 from skseparate.datasets._render._casting import cast
 from skseparate.datasets._render._colour import breathed, coloured, noisy, reverberated, swelled
-from skseparate.datasets._render._players import Effects, beat_times, phrase_curve, play
+from skseparate.datasets._render._instruments import RANGES
+from skseparate.datasets._render._players import PLAIN, Effects, beat_times, phrase_curve, play
 from skseparate.datasets._render._types import CONTROL_RATE, Notes
 from skseparate.datasets._stem_cache import StemCache
 
-FORMAT = 1
+FORMAT = 2
 LEAD_SECONDS = (0.2, 1.5)
 TAIL_SECONDS = 1.5
 FEWEST_NOTES = 4
@@ -68,7 +69,7 @@ def render_ensembles(
     Raises
     ------
     ValueError
-        If there is no score or no renderer, or none of them has an instrument that is wanted.
+        If there is no score, or no renderer that has an instrument.
 
     See Also
     --------
@@ -88,8 +89,8 @@ def render_ensembles(
     >>> ensembles = render_ensembles(scores, renderers, n_takes=3, random_state=0)  # doctest: +SKIP
     """
     scores, renderers = list(scores), list(renderers)
-    if not scores or not renderers:
-        raise ValueError("render_ensembles needs at least one score and one renderer.")
+    if not scores or not any(i in RANGES for renderer in renderers for i in renderer.instruments):
+        raise ValueError("render_ensembles needs at least one score, and one renderer that has an instrument.")
     fewest, most = part_range(n_parts)
     rng = check_random_state(random_state)
     cache = StemCache() if cache is None else cache
@@ -133,29 +134,44 @@ class Performance:
         return tuple(instrument for instrument, _ in self._cast)
 
     @cached_property
-    def _excerpt(self):
-        """Notes of the parts that play, from a random place in the score; each from beat 0."""
+    def _cut(self):
+        """Beat at which the take begins, and the notes of the parts that play, counted from it."""
         rng = self._rng("excerpt")
-        parts = list(self.score.parts)
+        parts = [part for part in self.score.parts if len(part.onset)]
+        if not parts:
+            return 0.0, []
         size = rng.randint(self.n_parts[0], self.n_parts[1] + 1)
         if len(parts) > size:
             parts = [parts[k] for k in sorted(rng.choice(len(parts), size, replace=False))]
         last = max(p.onset[-1] + p.duration[-1] for p in parts)
-        length = self.duration * np.median(self.score.tempo[:, 1]) / 60
-        first = rng.uniform(0, max(0.0, last - length)) if last > length else 0.0
-        cut = [_between(part, first, first + length) for part in parts]
-        return [part for part in cut if len(part.onset) >= FEWEST_NOTES]
+        beats, seconds = beat_times(self.score.tempo, last, PLAIN, rng)
+        start = rng.uniform(0, max(0.0, np.interp(last, beats, seconds) - self.duration))
+        first, stop = np.interp([start, start + self.duration], seconds, beats)
+        cut = [_between(part, first, stop) for part in parts]
+        return first, [part for part in cut if len(part.onset) >= FEWEST_NOTES]
+
+    @property
+    def _excerpt(self):
+        return self._cut[1]
+
+    @cached_property
+    def _tempo(self):
+        """Tempo from where the take begins."""
+        beats = self.score.tempo[:, 0] - self._cut[0]
+        begun = max(0, np.searchsorted(beats, 0, side="right") - 1)
+        return np.column_stack([np.maximum(beats, 0), self.score.tempo[:, 1]])[begun:]
 
     @cached_property
     def _cast(self):
-        return cast(self._excerpt, self._rng("cast"))
+        available = [i for i in RANGES if any(i in renderer.instruments for renderer in self.renderers)]
+        return cast(self._excerpt, self._rng("cast"), available)
 
     @cached_property
     def played(self):
         """list of Played: One a part, all after the same silence."""
         rng = self._rng("tempo")
         last = max(p.onset[-1] + p.duration[-1] for p in self._excerpt)
-        beats, seconds = beat_times(self.score.tempo, last, self.effects, rng)
+        beats, seconds = beat_times(self._tempo, last, self.effects, rng)
         seconds = seconds + rng.uniform(*LEAD_SECONDS)
         phrase = phrase_curve(int(seconds[-1] * CONTROL_RATE) + 1, rng)
         return [
@@ -172,9 +188,6 @@ class Performance:
         """The renderer of a part: the same for all parts of one instrument in about half of the takes."""
         instrument = self.instruments[k]
         able = [renderer for renderer in self.renderers if instrument in renderer.instruments]
-        if not able:
-            names = ", ".join(r.name for r in self.renderers)
-            raise ValueError(f"none of the renderers ({names}) has the instrument {instrument}.")
         shared = self._rng("shared").random() < 0.5
         return able[self._rng("renderer", instrument if shared else k).randint(len(able))]
 
@@ -186,21 +199,23 @@ class Performance:
         samples : ndarray of float32 of shape (n_samples,)
         """
         instrument, played, effects, rate = self.instruments[k], self.played[k], self.effects, self.sample_rate
-        rng, room_rng = self._rng("colour", k), self._rng("room")
+        room_rng = self._rng("room")
         samples = self.renderer_of(k).render(played, instrument, rate, self.n_samples)
         samples = swelled(samples, played.swell, rate)
-        samples = breathed(samples, instrument, effects.breath, rate, rng)
-        samples = coloured(samples, instrument, effects.colour, rate, rng)
+        samples = breathed(samples, instrument, effects.breath, rate, self._rng("breath", k))
+        samples = coloured(samples, instrument, effects.colour, rate, self._rng("colour", k))
         room = (room_rng.uniform(0.15, 0.9), room_rng.uniform(-24, -4), int(room_rng.randint(2**31)))
         samples = reverberated(samples, effects.room, room, k, rate)
-        level = -24 + effects.levels * rng.normal(0, 2.0)
-        return noisy(_levelled(samples, level), effects.noise, level, rate, rng).astype(np.float32)
+        distance = room_rng.uniform(-8, 6)  # of the microphones, or whoever set their gain
+        level = -30 + effects.levels * (distance + self._rng("level", k).normal(0, 2.0))
+        samples = noisy(_levelled(samples, level), effects.noise, level, rate, self._rng("noise", k))
+        return samples.astype(np.float32)
 
     def key(self, k):
         """Name of a part for a cache: equal for equal sound."""
         parts = [[a.tolist() for a in (p.onset, p.duration, p.pitch, p.slurred)] for p in self._excerpt]
         facts = [FORMAT, k, self.seed, asdict(self.effects), self.sample_rate, self._cast, self.renderer_of(k).name]
-        text = json.dumps([facts, parts, self.score.tempo.tolist()], default=float)
+        text = json.dumps([facts, parts, self._tempo.tolist()], default=float)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def _rng(self, *purpose):
@@ -251,8 +266,9 @@ def _shifted(notes, semitones):
 
 
 def _levelled(samples, decibels):
-    """Bring the loud part of a stem to a level below full scale."""
+    """Bring the loud part of a stem to a level below full scale; its rests do not count."""
     blocks = samples[: len(samples) // 1600 * 1600].reshape(-1, 1600)
     loud = np.sqrt(np.square(blocks, dtype=np.float64).mean(axis=1))
-    level = np.quantile(loud, 0.9) if len(loud) else 0
+    sounding = loud[loud > 0.01 * loud.max(initial=0)]
+    level = np.quantile(sounding, 0.9) if len(sounding) else 0
     return samples * np.float32(10 ** (decibels / 20) / level) if level > 0 else samples
