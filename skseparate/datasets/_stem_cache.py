@@ -91,7 +91,14 @@ class StemCache:
         samples : memmap of shape (n_samples,)
             In float32, read-only.
         """
-        return self._entry(f"made-{key}", n_samples, lambda: [make()])
+
+        def blocks():
+            samples = make()
+            if samples.shape != (n_samples,):
+                raise ValueError(f"{key} was made with shape {samples.shape}, {n_samples} samples were expected.")
+            yield samples
+
+        return self._entry(f"made-{key}", n_samples, blocks)
 
     def _entry(self, key, n_samples, blocks):
         entry = self.folder / (key + SUFFIX)

@@ -12,7 +12,7 @@ FAMILIES = {
 }
 # How URMP's ensembles are made up, roughly.
 FAMILY_SHARES = {"strings": 0.35, "winds": 0.2, "brass": 0.2, "mixed": 0.25}
-DOUBLING = 0.55
+DOUBLING = 0.45
 # Notes may lie this far outside of a range before another octave is tried, as a share of all notes.
 TOLERANCE = 0.02
 SHIFTS = (0, 12, -12, 24, -24)
