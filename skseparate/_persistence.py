@@ -31,11 +31,16 @@ REGISTRY = {
     "KernelRidge": "sklearn.kernel_ridge",
     "PLSRegression": "sklearn.cross_decomposition",
     "MLPRegressor": "sklearn.neural_network",
+    "NeuralRegressor": _OWN + "neural_network",
     "StandardScaler": "sklearn.preprocessing",
     "Pipeline": "sklearn.pipeline",
 }
 # What only training needs.
-NOT_STORED = {"LowRankRidge": {"_moments"}, "MLPRegressor": {"_optimizer", "_random_state", "_label_binarizer"}}
+NOT_STORED = {
+    "LowRankRidge": {"_moments"},
+    "MLPRegressor": {"_optimizer", "_random_state", "_label_binarizer"},
+    "NeuralRegressor": {"net_", "_network"},
+}
 # Samples of a segment that no music needs: what a damaged or hostile file might ask memory for.
 MAX_SEGMENT_LENGTH = 2**26
 
@@ -202,6 +207,8 @@ def _encode(value, tensors, where):
     """A value as JSON; arrays go to `tensors` under their place."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     if isinstance(value, np.bool_ | np.integer | np.floating):
         return {"scalar": value.item(), "dtype": value.dtype.str}
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":

@@ -1,5 +1,6 @@
 """What the command's subcommands do with folders of stems."""
 
+import sys
 from contextlib import suppress
 
 import numpy as np
@@ -57,8 +58,23 @@ def rate_fits(sample_rate):
     return abs(HOP * sample_rate - round(HOP * sample_rate)) < 1e-6
 
 
-def fit_separator(X, y, songs, regressor, segment, alpha, rank, search):
-    """Fit the linear separator; with `search`, choose its penalty and rank by song.
+def fit_separator(X, y, songs, regressor, segment=None, alpha=10.0, rank=64, minutes=5.0, search=False):
+    """Fit a linear or a neural separator; with `search`, choose penalty and rank of the ridge by song.
+
+    Parameters
+    ----------
+    X, y, songs : sequence
+        Mixtures, solos and songs.
+    regressor : str
+        "ridge", "equaliser", or the name of a network.
+    segment : float, default=None
+        In seconds; by default 0.12 for linear separators and 2 for networks.
+    alpha, rank : float and int
+        Of the ridge.
+    minutes : float, default=5.0
+        How long to train a network.
+    search : bool, default=False
+        Whether to search.
 
     Returns
     -------
@@ -68,10 +84,11 @@ def fit_separator(X, y, songs, regressor, segment, alpha, rank, search):
     """
     if not len(X):
         raise ValueError("there is no piece of two or more parts: at least two stems in one folder are needed.")
+    linear = {"ridge": LowRankRidge(alpha, rank), "equaliser": DummyRegressor()}
     separator = Separator(
-        make_pipeline(Segmenter(segment), STFT(hop=HOP)),
+        make_pipeline(Segmenter(segment or (0.12 if regressor in linear else 2.0)), STFT(hop=HOP)),
         make_pipeline(FrequencyTruncation(4000), Magnitude(0.5)),
-        LowRankRidge(alpha, rank) if regressor == "ridge" else DummyRegressor(),
+        linear.get(regressor) or _network(regressor, minutes),
     )
     if not search:
         return separator.fit(X, y), None
@@ -80,6 +97,20 @@ def fit_separator(X, y, songs, regressor, segment, alpha, rank, search):
         raise ValueError(f"--search compares ridges on songs left out: it needs two songs or more, got {n_songs}.")
     search = GridSearchCV(separator, GRID, cv=_feasible_folds(y, songs), refit=False, error_score="raise").fit(X, y)
     return separator.set_params(**search.best_params_).fit(X, y), float(search.best_score_)
+
+
+def _network(module, minutes):
+    """A network that trains for some minutes on mixes that are never twice the same."""
+    from skseparate.neural_network import NeuralRegressor  # torch, which the rest does without
+
+    return NeuralRegressor(
+        module,
+        time_limit=60 * minutes,
+        max_epochs=10**6,
+        augmentation=True,
+        random_state=0,
+        verbose=sys.stderr.isatty(),
+    )
 
 
 def _feasible_folds(y, songs):

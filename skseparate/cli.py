@@ -45,6 +45,9 @@ def refusing(command):
     return wrapped
 
 
+# The ridge, the baseline of baselines, and the networks of `NeuralRegressor`.
+REGRESSORS = ("ridge", "equaliser", "mlp", "cnn", "unet", "blstm")
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 model_file = click.option("-m", "--model", required=True, help="A model that `skseparate fit` wrote.")
 
@@ -92,14 +95,15 @@ def demo(output, songs, parts, seed, as_json):
 @main.command()
 @click.argument("stems")
 @click.option("-o", "--output", required=True, help="Where to write the model.")
-@click.option("--regressor", default="ridge", show_default=True, type=click.Choice(["ridge", "equaliser"]))
-@click.option("--segment", default=0.12, show_default=True, help="Duration of a segment, in seconds.")
+@click.option("--regressor", default="ridge", show_default=True, type=click.Choice(REGRESSORS))
+@click.option("--segment", type=click.FloatRange(0, min_open=True), help="Duration of a segment, in seconds.")
 @click.option("--alpha", default=10.0, show_default=True, help="Penalty of the ridge.")
 @click.option("--rank", default=64, show_default=True, type=click.IntRange(1), help="Rank of the ridge.")
+@click.option("--minutes", default=5.0, show_default=True, help="How long to train a network.")
 @click.option("--search", is_flag=True, help="Choose penalty and rank by cross-validation over songs.")
 @as_json
 @refusing
-def fit(stems, output, regressor, segment, alpha, rank, search, as_json):
+def fit(stems, output, regressor, segment, alpha, rank, minutes, search, as_json):
     """Fit a separator on a folder of stems: a folder a piece, an audio file a part."""
     from skseparate import save_separator
     from skseparate._recipes import fit_separator, load_ensembles, rate_fits
@@ -108,7 +112,7 @@ def fit(stems, output, regressor, segment, alpha, rank, search, as_json):
     if not folder.is_dir() or Path(output).is_dir():  # said before hours of fitting, not after
         raise Refusal(f"-o {output} must name a file in a folder that exists.")
     X, y, songs = load_ensembles(stems, rate_fits, _say).power_set(min_parts=2)
-    separator, score = fit_separator(X, y, songs, regressor, segment, alpha, rank, search)
+    separator, score = fit_separator(X, y, songs, regressor, segment, alpha, rank, minutes, search)
     save_separator(separator, output)
     facts = {"model": output, "mixes": len(X), "songs": len(set(songs)), "parts": separator.n_slots_, "score": score}
     said = "" if score is None else f" Left-out songs: {score:.1f} dB SI-SDR improvement."

@@ -406,3 +406,13 @@ def test_a_search_is_possible_where_one_song_has_more_parts_than_all_others(tmp_
     result = run("fit", tmp_path / "stems", "-o", tmp_path / "m.skseparate", "--search", "--json")
     told = json.loads(result.output)
     assert told["parts"] == 3 and np.isfinite(told["score"])
+
+
+def test_a_network_is_fitted_saved_and_separates(stems, tmp_path):
+    result = run("fit", stems, "-o", tmp_path / "m.skseparate", "--regressor", "mlp", "--minutes", "0.03")
+    assert result.exit_code == 0 and "epoch" not in result.output, result.output
+    assert "NeuralRegressor, up to 3 parts" in run("models", tmp_path / "m.skseparate").output
+    mixture = stems / "song 00" / "mixture.wav"
+    assert run("separate", mixture, "-m", tmp_path / "m.skseparate", "-o", tmp_path / "out").exit_code == 0
+    solos = read_all(tmp_path / "out" / "mixture", ["1_part1.wav", "2_part2.wav", "3_part3.wav"])
+    np.testing.assert_allclose(sum(x for x, _ in solos), soundfile.read(mixture, always_2d=True)[0], atol=1e-4)

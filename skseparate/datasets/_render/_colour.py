@@ -99,7 +99,7 @@ def _room_response(decay, level, seed, seat, sample_rate):
 # Edges of bands in Hz, and the noise of real takes in them, in dB below the loud part of a stem: rumble of the
 # room more than anything.
 NOISE_BANDS = (0, 40, 160, 1000, 8000)
-NOISE_LEVELS = ((-33, -20), (-42, -26), (-60, -48), (-70, -58))
+NOISE_LEVELS = ((-30, -17), (-42, -25), (-60, -48), (-67, -55))
 
 
 def noisy(samples, strength, loud, sample_rate, rng):

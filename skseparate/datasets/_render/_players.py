@@ -10,7 +10,7 @@ from skseparate.datasets._render._types import CONTROL_RATE, Played
 
 # Vibrato by instrument: share of players who use it, and depth in cents (half of peak to peak).
 VIBRATO = {
-    "vn": (0.95, 20), "va": (0.95, 18), "vc": (0.9, 15), "db": (0.6, 10), "fl": (0.6, 11), "ob": (0.35, 9),
+    "vn": (0.95, 24), "va": (0.95, 21), "vc": (0.9, 17), "db": (0.6, 10), "fl": (0.6, 11), "ob": (0.35, 9),
     "bn": (0.35, 8), "cl": (0.1, 4), "sax": (0.5, 11), "hn": (0.15, 5), "tpt": (0.3, 7),
     "tbn": (0.3, 7), "tba": (0.2, 6),
 }  # fmt: skip
@@ -141,7 +141,7 @@ def _vibrato(spans, n_controls, instrument, effects, rng, swell):
     if not effects.vibrato or rng.random() > share:
         return bend
     depth *= effects.vibrato * rng.lognormal(0, 0.3)
-    rate, likely = rng.normal(5.8, 0.5), rng.uniform(0.5, 1.0)
+    rate, likely = rng.normal(6.0, 0.5), rng.uniform(0.5, 1.0)
     loudness = rng.uniform(0.02, 0.1)  # dB a cent
     for first, last in spans:
         n = min(last, n_controls) - first
@@ -160,7 +160,7 @@ def _vibrato(spans, n_controls, instrument, effects, rng, swell):
 def _shapes(spans, n_controls, instrument, rng):
     """Swell within each note, in dB: winds grow after their attack, most notes fade a little."""
     shapes = np.zeros(n_controls)
-    rise = 1.0 if instrument in STRINGS else rng.uniform(1.0, 5.0)
+    rise = 1.0 if instrument in STRINGS else rng.uniform(1.0, 7.0)
     for first, last in spans:
         n = min(last, n_controls) - first
         t = np.arange(max(n, 0)) / CONTROL_RATE

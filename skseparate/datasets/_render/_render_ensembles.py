@@ -204,7 +204,7 @@ class Performance:
         samples = swelled(samples, played.swell, rate)
         samples = breathed(samples, instrument, effects.breath, rate, self._rng("breath", k))
         samples = coloured(samples, instrument, effects.colour, rate, self._rng("colour", k))
-        room = (room_rng.uniform(0.15, 0.9), room_rng.uniform(-24, -4), int(room_rng.randint(2**31)))
+        room = (room_rng.uniform(0.15, 0.9), room_rng.uniform(-22, -3), int(room_rng.randint(2**31)))
         samples = reverberated(samples, effects.room, room, k, rate)
         distance = room_rng.uniform(-8, 6)  # of the microphones, or whoever set their gain
         level = -30 + effects.levels * (distance + self._rng("level", k).normal(0, 2.0))
