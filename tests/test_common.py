@@ -20,6 +20,7 @@ import skseparate
 from skseparate import Separator
 from skseparate.baseline import SupervisedNMF
 from skseparate.linear_model import LowRankRidge, LowRankRidgeCV
+from skseparate.neural_network import NeuralRegressor
 from skseparate.preprocessing import STFT, FrequencyTruncation, Magnitude, OverlapAdd, Segmenter
 from skseparate.utils.estimator_checks import check_invertible, check_separator
 
@@ -34,6 +35,7 @@ TABLE_ESTIMATORS = [
     LowRankRidgeCV(),
     LowRankRidgeCV(ranks=[1, 2], cv=3),
     LowRankRidgeCV(alphas=[1.0], ranks=[2], fit_intercept=False),
+    NeuralRegressor(max_epochs=10),
     Segmenter(duration=2, sample_rate=1),
     Segmenter(duration=3, overlap=0, sample_rate=1),
     Segmenter(duration=8, overlap=0.75, sample_rate=1),

@@ -34,8 +34,8 @@ def evaluate(separators, X, y, *, groups=None, cv=None, trained_on=None, bss=Tru
     groups : sequence of str, default=None
         Song of each recording; by default what the recordings know, else each is a song of its own.
     cv : int, splitter or iterable, default=None
-        Fit clones on each training side and score them on the test side; a number is `GroupKFold`'s. By default separators are scored as
-        they are, on all of X.
+        Fit clones on each training side and score them on the test side; a number is `GroupKFold`'s. By default
+        separators are scored as they are, on all of X.
     trained_on : str or dict of str to str, default=None
         What the systems were trained on, for the table; by default "other songs" with `cv`.
     bss : bool, default=True

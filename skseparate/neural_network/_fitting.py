@@ -236,7 +236,7 @@ class Fit:
 
 
 def _can_fuse(optimizer, device):
-    """Whether an optimiser steps in one pass over the weights here, several times as fast; newer versions of torch do."""
+    """Whether an optimiser steps in one pass over the weights, several times as fast: newer versions of torch do."""
     try:
         optimizer([torch.zeros(1, requires_grad=True, device=device)], lr=1e-3, fused=True)
     except (RuntimeError, TypeError, ValueError):

@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback, EarlyStopping
 
@@ -107,6 +108,18 @@ def test_an_interruption_can_be_resumed(tmp_path):
     resumed = small(path).fit(*table())
     assert_same_weights(resumed.weights_, small().fit(*table()).weights_)
     assert [record["epoch"] for record in resumed.history_] == [1, 2, 3, 4]
+
+
+def test_new_mixes_are_resumed_too(duo, tmp_path):
+    options = {"augmentation": True, "batch_size": 4, "module__channels": 4, "module__dropout": 0.3, "random_state": 0}
+    network = NeuralRegressor("unet", max_epochs=3, checkpoint=tmp_path / "net.pt", **options)
+    with pytest.warns(TrainingWarning):
+        separator(clone(network).set_params(callbacks=[Interrupt(2)])).fit(*duo)
+    resumed = separator(network).fit(*duo)
+    undisturbed = separator(clone(network).set_params(checkpoint=None)).fit(*duo)
+    assert_same_weights(resumed.regressor_.weights_, undisturbed.regressor_.weights_)
+    save_separator(resumed, tmp_path / "model")
+    assert load_separator(tmp_path / "model").regressor_.checkpoint == str(tmp_path / "net.pt")
 
 
 def test_an_interruption_before_the_first_epoch_leaves_a_network():
