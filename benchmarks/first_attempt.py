@@ -56,7 +56,9 @@ class Trial:
         if len(self.losses) < self.n_epochs:
             return f"dies in epoch {len(self.losses) + 1}"
         moved = self.losses[-1] / self.losses[0]
-        return "learns" if moved < 0.9 else "flat line" if moved < 1.1 else "loss grows"
+        if moved < 0.5:
+            return "learns"
+        return "flat line" if 0.95 < moved < 1.05 else f"loss {moved - 1:+.0%}"
 
 
 def trials(width):

@@ -134,7 +134,7 @@ def test_a_bad_file_does_not_stop_the_batch(model, stereo, tmp_path):
         "silent.wav": "is silent",
         "short.wav": "at least one frame",
         "nan.wav": "NaN",
-        ".": "is not a file",
+        ".": "is a folder",
     }
     args = [tmp_path / name for name in bad if name != "."] + [tmp_path, stereo]
     result = run("separate", *args, "-m", model, "-o", tmp_path / "out")
