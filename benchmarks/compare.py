@@ -1,6 +1,7 @@
 """Linear models and networks side by side: one search over one split of songs, equal time for each network.
 
-    python benchmarks/compare.py [SCORES] [--cast fl,vc] [--songs 24] [--duration 20] [--folds 3] [--seconds 60]
+    python benchmarks/compare.py [SCORES] [--cast fl,vc] [--songs 24] [--duration 20] [--folds 3]
+        [--seconds 60] [--epochs 55] [--match 'ridge|BLSTM']
 
 SCORES is a file that `pack_scores` made: its scores with a CC0 licence, as duos and trios, are rendered with the fonts
 that `find_fonts` finds. Without SCORES, or without fonts: `make_ensembles`. With --cast every song is played by these
@@ -12,6 +13,7 @@ whole process, libraries and all, while a system is fitted and scored.
 
 import ctypes
 import gc
+import re
 import time
 import warnings
 from pathlib import Path
@@ -51,12 +53,12 @@ def separator(regressor, duration):
     )
 
 
-def systems(seconds):
+def systems(seconds, epochs=1000):
     """Every system by name: each linear model on the segments that suit it best."""
     common = {
         "lr": 3e-3,
         "lr_schedule": "cosine",
-        "max_epochs": 1000,
+        "max_epochs": epochs,
         "time_limit": seconds,
         "loss": "snr",
         "output": "softmax",
@@ -199,8 +201,10 @@ def compare(means, chosen, X, y, songs, folds):
 @click.option("--duration", default=20.0, show_default=True, help="Of each, in seconds.")
 @click.option("--folds", default=3, show_default=True)
 @click.option("--seconds", default=60.0, show_default=True, help="Training of each network in each fold.")
+@click.option("--epochs", default=1000, show_default=True, help="At the most; the rate falls to zero along them.")
+@click.option("--match", default="", help="Only systems whose name holds this expression.")
 @click.option("--threads", default=1, show_default=True, help="Of torch.")
-def main(scores, cast, songs, duration, folds, seconds, threads):
+def main(scores, cast, songs, duration, folds, seconds, epochs, match, threads):
     """Print the table and the paired comparison."""
     warnings.filterwarnings("ignore")
     torch.set_num_threads(threads)
@@ -215,7 +219,7 @@ def main(scores, cast, songs, duration, folds, seconds, threads):
         f"and fold, {threads} thread(s)\n",
         flush=True,
     )
-    chosen = systems(seconds)
+    chosen = {name: system for name, system in systems(seconds, epochs).items() if re.search(match, name)}
     text, means = table(list(chosen), search(chosen, X, y, groups, folds), folds)
     print(text + "\n", flush=True)
     print(compare(means, chosen, X, y, groups, folds), flush=True)
