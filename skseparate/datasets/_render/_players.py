@@ -26,6 +26,13 @@ class Effects:
         Strength of: tempo changes that all share; loose onsets between players; detached and legato notes;
         pitch of players and notes; vibrato; phrasing and swells; breath and bow noise; colour of body and
         microphone; levels of the parts; a room; the noise floor.
+
+    Examples
+    --------
+    >>> from skseparate.datasets.rendering import Effects
+    >>> effects = Effects(room=0.5).without("vibrato", "noise")
+    >>> effects.room, effects.vibrato, effects.onsets
+    (0.5, 0.0, 1.0)
     """
 
     rubato: float = 1.0

@@ -19,6 +19,14 @@ class Notes:
         Whether a note is slurred to the one before it.
     instrument : str or None
         What the score says, in URMP's abbreviation where it is known; often wrong.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skseparate.datasets.rendering import Notes
+    >>> notes = Notes(np.array([0.0, 1.0]), np.array([1.0, 2.0]), np.array([60, 64], np.int16), np.array([False, True]))
+    >>> float(notes.onset[-1] + notes.duration[-1])
+    3.0
     """
 
     onset: np.ndarray
