@@ -157,7 +157,7 @@ def draw(done, path):
         axis = right if trial.name.startswith("cured") else left
         losses = np.array(trial.losses)
         axis.plot(np.arange(1, len(losses) + 1), losses / losses[:1], marker=".", label=trial.name)
-    left.set(title="the first attempt", xlabel="epoch", ylabel="loss beside its first", yscale="symlog")
+    left.set(title="the first attempt", xlabel="epoch", ylabel="loss beside its first")
     right.set(title="the same layers, cured", xlabel="epoch", ylim=(0, 1.05))
     for axis in (left, right):
         axis.legend(fontsize=7)
