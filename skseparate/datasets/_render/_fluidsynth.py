@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from skseparate.datasets._render._instruments import PROGRAMS, RANGES
+from skseparate.datasets._render._instruments import OTHERS, PROGRAMS, RANGES
 from skseparate.datasets._render._types import CONTROL_RATE, Played
 
 BLOCK_LENGTH = 64  # FluidSynth's own block: events inside it wait for the next, so that none is split.
@@ -28,6 +28,7 @@ FOLDERS = (
 )  # fmt: skip
 EXPRESSION, VOLUME, PAN, LSB, DATA, RPN_LSB, RPN = 11, 7, 10, 38, 6, 100, 101
 OFF, ON, CONTROL, BEND = range(4)
+_PROGRAMS = {**PROGRAMS, **{name: program for name, (program, _, _) in OTHERS.items()}}
 
 
 def find_fonts():
@@ -66,10 +67,10 @@ class FluidSynthRenderer:
     name : str
         Stem of the font's file.
     instruments : tuple of str
-        Abbreviations of the instruments that it can play: all.
+        Abbreviations of the instruments that it can play: all, and names of some that URMP has not.
     """
 
-    instruments = tuple(RANGES)
+    instruments = (*RANGES, *OTHERS)
 
     def __init__(self, font_path):
         _fluidsynth()
@@ -100,7 +101,7 @@ class FluidSynthRenderer:
         audio : ndarray of float32 of shape (n_samples,)
             Mono, without reverberation; mezzo-forte is at about -20 dBFS.
         """
-        if instrument not in PROGRAMS:
+        if instrument not in self.instruments:
             raise ValueError(f"instrument must be one of {', '.join(self.instruments)}; got {instrument!r}.")
         factor = _factor(sample_rate)
         gain = _gain(self.font_path, instrument, sample_rate * factor, os.getpid())
@@ -116,11 +117,11 @@ class _Synth:
 
     def __init__(self, font_path, rate):
         library = _fluidsynth()
-        self.rate, self._lock, self._started = rate, threading.Lock(), set()
+        self.rate, self._lock, self._started = rate, threading.Lock(), {}
         # Presets are read as they are chosen: a whole font takes seconds to decode.
         settings = {"synth.dynamic-sample-loading": 1, "synth.lock-memory": 0, "synth.cpu-cores": 1}
         settings |= {"synth.reverb.active": 0, "synth.chorus.active": 0, "synth.polyphony": 64}
-        self._synth = library.Synth(gain=0.5, samplerate=rate, channels=N_VOICES * len(RANGES), **settings)
+        self._synth = library.Synth(gain=0.5, samplerate=rate, channels=N_VOICES * (len(RANGES) + 1), **settings)
         self._font = self._synth.sfload(font_path)
         if self._font < 0:
             raise ValueError(f"FluidSynth cannot read the sound font {font_path!r}.")
@@ -132,7 +133,8 @@ class _Synth:
     def play(self, played, instrument, n_samples):
         """Audio of ``n_samples`` at `rate`, without the gain of the instrument."""
         n_blocks = -(-n_samples // BLOCK_LENGTH)
-        channels = N_VOICES * list(RANGES).index(instrument)
+        # a synthesiser has 256 channels at most: instruments that URMP has not share some
+        channels = N_VOICES * (list(RANGES).index(instrument) if instrument in RANGES else len(RANGES))
         events = _events(played, self.rate / BLOCK_LENGTH, n_blocks)
         with self._lock:
             self._reset(instrument, channels)
@@ -143,8 +145,8 @@ class _Synth:
         synth = self._synth
         synth.all_sounds_off(-1)  # Of every instrument: what was cut off goes on sounding.
         for channel in range(first, first + N_VOICES):
-            if channel not in self._started:
-                synth.program_select(channel, self._font, 0, PROGRAMS[instrument])
+            if self._started.get(channel) != instrument:
+                synth.program_select(channel, self._font, 0, _PROGRAMS[instrument])
                 # A registered parameter, the bend's range; then none, lest data reach it again.
                 for control, value in (
                     (RPN, 0),
@@ -157,7 +159,7 @@ class _Synth:
                     synth.cc(channel, control, value)
                 synth.cc(channel, VOLUME, 100)
                 synth.cc(channel, PAN, 64)
-                self._started.add(channel)
+                self._started[channel] = instrument
             synth.cc(channel, EXPRESSION, 127)
         self._fill(np.zeros((2, BLOCK_LENGTH), np.float32), 0, BLOCK_LENGTH)
 
@@ -254,7 +256,7 @@ def _synth(font_path, rate, process):
 @cache
 def _gain(font_path, instrument, rate, process):
     """Gain that brings mezzo-forte to its level: presets differ by 20 dB."""
-    low, high = RANGES[instrument]
+    low, high = RANGES[instrument] if instrument in RANGES else OTHERS[instrument][1:]
     onset = np.arange(5.0)
     pitch = np.round(np.linspace(low, high, 7)[1:-1])
     scale = Played(onset, onset + 0.8, pitch, np.zeros(5), np.zeros(5, bool))

@@ -26,4 +26,11 @@ PROGRAMS = {
     "vn": 40, "va": 41, "vc": 42, "db": 43, "tpt": 56, "tbn": 57, "tba": 58,
     "hn": 60, "sax": 65, "ob": 68, "bn": 70, "cl": 71, "fl": 73,
 }  # fmt: skip
+# Instruments that URMP has not, whose parts are called "other": program, lowest and highest note.
+OTHERS = {
+    "piano": (0, 36, 96), "harpsichord": (6, 36, 88), "vibraphone": (11, 53, 89), "organ": (19, 36, 84),
+    "accordion": (21, 48, 88), "guitar": (24, 40, 79), "banjo": (105, 48, 84), "harp": (46, 36, 96),
+    "choir": (52, 40, 79), "voice": (53, 45, 81), "english horn": (69, 52, 81), "recorder": (74, 67, 96),
+}  # fmt: skip
+OTHER = "other"
 STRINGS = ("vn", "va", "vc", "db")

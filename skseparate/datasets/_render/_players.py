@@ -12,7 +12,7 @@ from skseparate.datasets._render._types import CONTROL_RATE, Played
 VIBRATO = {
     "vn": (0.95, 24), "va": (0.95, 21), "vc": (0.9, 17), "db": (0.6, 10), "fl": (0.6, 11), "ob": (0.35, 9),
     "bn": (0.35, 8), "cl": (0.1, 4), "sax": (0.5, 11), "hn": (0.15, 5), "tpt": (0.3, 7),
-    "tbn": (0.3, 7), "tba": (0.2, 6),
+    "tbn": (0.3, 7), "tba": (0.2, 6), "voice": (0.7, 25), "choir": (0.3, 10), "english horn": (0.35, 9),
 }  # fmt: skip
 
 
@@ -144,7 +144,7 @@ def _timing(notes, beats, seconds, instrument, effects, rng):
 def _vibrato(spans, n_controls, instrument, effects, rng, swell):
     """Bend by vibrato, in cents, that sets in after each note; the swell follows it a little, in place."""
     bend = np.zeros(n_controls)
-    share, depth = VIBRATO[instrument]
+    share, depth = VIBRATO.get(instrument, (0.0, 0.0))
     if not effects.vibrato or rng.random() > share:
         return bend
     depth *= effects.vibrato * rng.lognormal(0, 0.3)

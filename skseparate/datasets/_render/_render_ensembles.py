@@ -12,7 +12,7 @@ from skseparate._recording import Recording
 from skseparate.datasets._ensembles import Ensemble, Ensembles, part_range
 from skseparate.datasets._render._casting import cast
 from skseparate.datasets._render._colour import breathed, coloured, noisy, reverberated, swelled
-from skseparate.datasets._render._instruments import RANGES
+from skseparate.datasets._render._instruments import OTHER, OTHERS, RANGES
 from skseparate.datasets._render._players import PLAIN, Effects, beat_times, phrase_curve, play
 from skseparate.datasets._render._types import CONTROL_RATE, Notes
 from skseparate.datasets._stem_cache import StemCache
@@ -31,6 +31,7 @@ def render_ensembles(
     n_parts=(2, 5),
     duration=40.0,
     effects=None,
+    others=0.0,
     sample_rate=16000,
     cache=None,
     random_state=None,
@@ -54,6 +55,9 @@ def render_ensembles(
         How much of a score is played in a take, in seconds; from anywhere in it.
     effects : Effects, default=None
         What players and rooms add; all of it by default, ``PLAIN`` for none.
+    others : float, default=0.0
+        Share of parts that are played by an instrument that URMP has not (a piano, a singer), where a renderer has
+        any; such a part is called "other".
     sample_rate : int, default=16000
         In Hz.
     cache : StemCache, default=None
@@ -99,14 +103,14 @@ def render_ensembles(
     for score in scores:
         for take in range(n_takes):
             seed = int(rng.randint(2**31))
-            performance = Performance(score, seed, (fewest, most), duration, effects, sample_rate, tuple(renderers))
+            performance = Performance(score, seed, (fewest, most), duration, effects, others, sample_rate, tuple(renderers))
             if performance.is_playable:
                 ensembles.append(_ensemble(performance, f"{score.name} take {take + 1}", cache))
     return Ensembles(ensembles)
 
 
 def _ensemble(performance, name, cache):
-    song, parts = performance.score.song, performance.instruments
+    song, parts = performance.score.song, performance.parts
     stems = tuple(RenderedStem(performance, k, cache) for k in range(len(parts)))
     return Ensemble(name, song, parts, stems)
 
@@ -120,6 +124,7 @@ class Performance:
     n_parts: tuple
     duration: float
     effects: Effects
+    others: float
     sample_rate: int
     renderers: tuple = field(repr=False)
 
@@ -132,6 +137,11 @@ class Performance:
     def instruments(self):
         """tuple of str: Of the parts that play, from the highest staff down."""
         return tuple(instrument for instrument, _ in self._cast)
+
+    @property
+    def parts(self):
+        """tuple of str: What the parts are called."""
+        return tuple(OTHER if instrument in OTHERS else instrument for instrument in self.instruments)
 
     @cached_property
     def _cut(self):
@@ -164,7 +174,17 @@ class Performance:
     @cached_property
     def _cast(self):
         available = [i for i in RANGES if any(i in renderer.instruments for renderer in self.renderers)]
-        return cast(self._excerpt, self._rng("cast"), available)
+        members = cast(self._excerpt, self._rng("cast"), available)
+        strange = [name for name in OTHERS if any(name in renderer.instruments for renderer in self.renderers)]
+        if not self.others or not strange:
+            return members
+        return [self._exchanged(*member, strange, self._rng("other", k)) for k, member in enumerate(members)]
+
+    def _exchanged(self, instrument, shift, strange, rng):
+        """Now and then an instrument that URMP has not, at the same pitch."""
+        if rng.random() >= self.others:
+            return instrument, shift
+        return strange[rng.randint(len(strange))], shift
 
     @cached_property
     def played(self):
@@ -230,7 +250,7 @@ class RenderedStem(Recording):
     def __init__(self, performance, k, cache):
         self._performance, self._k, self._cache = performance, k, cache
         self.sample_rate, self.song = performance.sample_rate, performance.score.song
-        self.parts = (performance.instruments[k],)
+        self.parts = (performance.parts[k],)
         self.name = f"{performance.score.name}, {self.parts[0]}"
 
     @property

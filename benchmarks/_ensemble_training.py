@@ -1,0 +1,198 @@
+"""The training loop of the flagship: one file of state, resumable at any moment."""
+
+import copy
+import math
+import os
+import time
+
+import torch
+
+from _ensemble_mixing import spectrograms
+from skseparate.neural_network._ensemble import Ensemble
+from skseparate.neural_network._losses import snr
+
+
+class Trainer:
+    """Trains a network on batches of a `Mixer`.
+
+    Parameters
+    ----------
+    mixer : Mixer
+    path : str
+        File of the state.
+    minutes : float
+        How long, over all resumptions; the learning rate rises over the first of 30 parts of it and falls to zero
+        over the last quarter.
+    batch_size : int
+        Mixes of a step.
+    lr : float
+        Highest learning rate.
+    settings : dict
+        Of the network.
+    """
+
+    def __init__(self, mixer, path, minutes, batch_size=4, lr=2e-3, settings=None, device="cpu", decay=0.05):
+        self.mixer, self.path, self.minutes, self.batch_size, self.lr = mixer, path, minutes, batch_size, lr
+        self.device, self.settings = device, settings or {}
+        torch.manual_seed(mixer.seed)
+        n_frames = -(-(mixer.length + 1440 * 2 - 1920) // 480) + 1
+        self.net = Ensemble((n_frames, 961), (5, n_frames, 961), **self.settings)
+        self.net.to(device, memory_format=torch.channels_last)
+        self.mean = copy.deepcopy(self.net)  # of the weights along the way: what is kept
+        self.optimizer = (make_muon if os.environ.get("MUON") else make_optimizer)(self.net, lr, decay)
+        self.step, self.seconds, self.losses = 0, 0.0, []
+        if os.path.exists(path):
+            self.load()
+
+    def load(self):
+        state = torch.load(self.path, weights_only=True)
+        self.net.load_state_dict(state["net"])
+        self.mean.load_state_dict(state["mean"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        torch.set_rng_state(state["random_state"])
+
+    def save(self):
+        state = {"net": self.net.state_dict(), "mean": self.mean.state_dict(), "step": self.step}
+        state |= {"optimizer": self.optimizer.state_dict(), "seconds": self.seconds}
+        state |= {"random_state": torch.get_rng_state(), "settings": self.settings}
+        torch.save(state, self.path + ".part")
+        os.replace(self.path + ".part", self.path)
+
+    def run(self, report=None, every=300.0):
+        """Train until the time is up; `report` is called with the trainer every so many seconds."""
+        last = self.seconds
+        while self.seconds < 60 * self.minutes:
+            began = time.perf_counter()
+            loss = self._step()
+            self.losses.append(loss)
+            self.step += 1
+            self.seconds += time.perf_counter() - began
+            if self.step % 20 == 0:
+                rate = self.batch_size * self.mixer.length / 16000 / (time.perf_counter() - began)
+                mean = sum(self.losses[-20:]) / len(self.losses[-20:])
+                print(f"step {self.step}  {self.seconds / 60:.1f} min  loss {mean:.2f}  {rate:.1f} x real time", flush=True)
+            if self.seconds - last >= every or self.seconds >= 60 * self.minutes:
+                last = self.seconds
+                self.save()
+                if report:
+                    report(self)
+
+    def _step(self):
+        stems, equalisers, codes = (t.to(self.device) for t in self.mixer.batch(self.step, self.batch_size))
+        progress = self.seconds / (60 * self.minutes)
+        rate = self.lr * min(1.0, progress * 30 + 0.02, 4 * (1 - progress) + 0.005)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group.get("scale", 1.0)
+        with torch.no_grad():
+            targets = spectrograms(stems) * equalisers[:, :, None]
+            mixture = targets.sum(dim=1)
+        self.net.train()
+        with torch.autocast(self.device, torch.bfloat16):
+            logits = self.net(mixture.abs(), codes)
+        loss = solo_loss(logits, mixture, targets, codes)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        self.optimizer.step()
+        self._average()
+        return loss.item()
+
+    @torch.no_grad()
+    def _average(self):
+        weight = 1 - min(0.998, self.step / (self.step + 20))
+        for mean, now in zip(self.mean.parameters(), self.net.parameters(), strict=True):
+            mean.lerp_(now, weight)
+        for mean, now in zip(self.mean.buffers(), self.net.buffers(), strict=True):
+            mean.lerp_(now, weight) if mean.is_floating_point() else mean.copy_(now)
+
+
+def solo_loss(logits, mixture, targets, codes):
+    """Mean over the parts present of the negative SNR of mask times mixture, in the STFT."""
+    masks = logits.float().softmax(dim=1)
+    target_energy = energy(targets)
+    floor = 1e-3 * target_energy.mean(dim=1, keepdim=True) + 1e-9
+    noise = energy(masks * mixture[:, None] - targets)
+    values = 10 * torch.log10((noise + 1e-3 * target_energy + floor) / (target_energy + 1e-3 * noise + floor))
+    present = codes[..., 0] > 0
+    return values[present].mean()
+
+
+def energy(spectrogram):
+    return torch.view_as_real(spectrogram).square().sum(dim=(-3, -2, -1))
+
+
+def make_optimizer(net, lr, decay):
+    return torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=decay, betas=(0.9, 0.98))
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose updates are made orthogonal [1]_: for matrices, and convolutions as matrices.
+
+    References
+    ----------
+    .. [1] K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.
+    """
+
+    def __init__(self, parameters, lr, momentum=0.9, weight_decay=0.0):
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                state = self.state[p]
+                moving = state.setdefault("moving", torch.zeros_like(p))
+                moving.lerp_(p.grad, 1 - group["momentum"])
+                update = orthogonal(p.grad.lerp(moving, group["momentum"]).flatten(1)).view(p.shape)
+                n_out, n_in = p.shape[0], p[0].numel()
+                p.mul_(1 - group["lr"] * group["weight_decay"])
+                p.add_(update, alpha=-group["lr"] * 0.2 * math.sqrt(max(n_out, n_in)))
+
+
+def orthogonal(matrix, steps=5):
+    """Nearest orthogonal matrix, roughly, by a Newton-Schulz iteration of the fifth order."""
+    x = matrix.bfloat16() / (matrix.norm() + 1e-7)
+    turned = x.shape[0] > x.shape[1]
+    x = x.T if turned else x
+    for _ in range(steps):
+        a = x @ x.T
+        x = 3.4445 * x + (-4.775 * a + 2.0315 * a @ a) @ x
+    return (x.T if turned else x).to(matrix.dtype)
+
+
+class Both:
+    """Two optimisers as one."""
+
+    def __init__(self, *optimizers):
+        self.optimizers = optimizers
+
+    @property
+    def param_groups(self):
+        return [group for optimizer in self.optimizers for group in optimizer.param_groups]
+
+    def zero_grad(self, **kwargs):
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(**kwargs)
+
+    def step(self):
+        for optimizer in self.optimizers:
+            optimizer.step()
+
+    def state_dict(self):
+        return [optimizer.state_dict() for optimizer in self.optimizers]
+
+    def load_state_dict(self, states):
+        for optimizer, state in zip(self.optimizers, states, strict=True):
+            optimizer.load_state_dict(state)
+
+
+def make_muon(net, lr, decay):
+    """Muon for hidden matrices and convolutions, AdamW for embeddings, norms, and the last layer."""
+    hidden, rest = [], []
+    for name, p in net.named_parameters():
+        is_matrix = p.ndim >= 2 and not name.startswith(("parts.instrument", "parts.desk", "parts.place", "last"))
+        (hidden if is_matrix else rest).append(p)
+    return Both(Muon(hidden, lr, weight_decay=decay), torch.optim.AdamW(rest, lr=lr, weight_decay=0.0, betas=(0.9, 0.98)))
