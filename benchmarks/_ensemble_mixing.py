@@ -7,12 +7,12 @@ import numpy as np
 import soxr
 import torch
 
-from skseparate.neural_network._parts import part_codes
+from skseparate._parts import part_codes
 
 RATE = 16000
 FRAME, HOP = 1920, 480  # 0.12 s and 0.03 s
 SCALE = 1 / 65534  # rendered stems lie about 30 dB below full scale: they are stored 6 dB louder
-# How often a batch is made of mixes of so many parts.
+# How often a mix has so many parts.
 SIZES = {2: 0.28, 3: 0.3, 4: 0.32, 5: 0.1}
 
 
@@ -46,17 +46,15 @@ class Mixer:
     Parameters
     ----------
     corpus : Corpus
-    seconds : float
-        Of a mix.
     seed : int
         With the number of the batch, decides everything.
     """
 
-    def __init__(self, corpus, seconds, seed=0):
-        self.corpus, self.length, self.seed = corpus, round(seconds * RATE), seed
+    def __init__(self, corpus, seed=0):
+        self.corpus, self.seed = corpus, seed
 
-    def batch(self, number, size):
-        """Batch of a number.
+    def batch(self, number, size, seconds):
+        """Batch of a number: `size` mixes of so many seconds.
 
         Returns
         -------
@@ -65,36 +63,44 @@ class Mixer:
         codes : tensor of shape (size, n_parts, 4)
         """
         rng = np.random.default_rng([self.seed, number])
-        n_parts = rng.choice(list(SIZES), p=list(SIZES.values()))
-        drawn = [self._mix(n_parts, rng) for _ in range(size)]
-        return tuple(torch.from_numpy(np.stack(values)) for values in zip(*drawn, strict=True))
+        sizes = rng.choice(list(SIZES), size=size, p=list(SIZES.values()))
+        drawn = [self._mix(n_parts, round(seconds * RATE), rng) for n_parts in sizes]
+        return tuple(torch.from_numpy(_stacked(values)) for values in zip(*drawn, strict=True))
 
-    def _mix(self, n_parts, rng):
+    def _mix(self, n_parts, length, rng):
         while True:
-            parts, stems = self._draw(n_parts, rng)
+            parts, stems = self._draw(n_parts, length, rng)
             if sum(np.abs(stem).max() > 0.003 for stem in stems) >= 2:
                 break
         stems = np.stack(stems)
         if rng.random() < 0.6:
-            stems = _faster(stems, 2 ** rng.uniform(-0.06, 0.06), self.length)
-        stems = stems[:, : self.length]
+            stems = _faster(stems, 2 ** rng.uniform(-0.06, 0.06), length)
+        stems = stems[:, :length]
         gains = 10 ** (rng.normal(0, 3.5, len(stems)) / 20) * rng.choice([-1, 1], len(stems))
         stems = (stems * gains[:, None]).astype(np.float32)
         return stems, _equalisers(n_parts, rng), part_codes(parts, n_parts)
 
-    def _draw(self, n_parts, rng):
+    def _draw(self, n_parts, length, rng):
         stems = ()
         while len(stems) < n_parts:
             _, _, stems = self.corpus.takes[rng.integers(len(self.corpus))]
         chosen = np.sort(rng.choice(len(stems), n_parts, replace=False))
-        start = rng.integers(0, max(1, min(len(s) for _, s in stems) - self.length))
-        picked = [(stems[k][0], _cut(stems[k][1], start, self.length)) for k in chosen]
+        start = rng.integers(0, max(1, min(len(s) for _, s in stems) - length))
+        picked = [(stems[k][0], _cut(stems[k][1], start, length)) for k in chosen]
         if rng.random() < 0.1:  # a part of other music, which nothing but its sound tells apart
             _, _, other = self.corpus.takes[rng.integers(len(self.corpus))]
             part, samples = other[rng.integers(len(other))]
-            start = rng.integers(0, max(1, len(samples) - self.length))
-            picked[rng.integers(len(picked))] = part, _cut(samples, start, self.length)
+            start = rng.integers(0, max(1, len(samples) - length))
+            picked[rng.integers(len(picked))] = part, _cut(samples, start, length)
         return [part for part, _ in picked], [samples for _, samples in picked]
+
+
+def _stacked(values):
+    """One array; mixes of fewer parts than the largest are padded."""
+    stacked = np.zeros((len(values), max(map(len, values)), *values[0].shape[1:]), values[0].dtype)
+    for row, value in zip(stacked, values, strict=True):
+        row[: len(value)] = value
+    return stacked
 
 
 def _cut(samples, start, length):
@@ -111,9 +117,9 @@ def _faster(stems, speed, length):
 def _equalisers(n, rng):
     """Random smooth gains of each bin: cosines along the octaves, and a tilt."""
     octaves = np.log2(np.maximum(np.arange(FRAME // 2 + 1) * RATE / FRAME, 40) / 40) / np.log2(200)
-    decibels = rng.normal(0, 2.5, (n, 1)) * 2 * (octaves - 0.5)
+    decibels = rng.normal(0, 2.0, (n, 1)) * 2 * (octaves - 0.5)
     for k in range(1, 7):
-        decibels = decibels + rng.normal(0, 2.0, (n, 1)) * np.cos(np.pi * k * octaves + rng.uniform(0, 6.3, (n, 1)))
+        decibels = decibels + rng.normal(0, 1.6, (n, 1)) * np.cos(np.pi * k * octaves + rng.uniform(0, 6.3, (n, 1)))
     return (10 ** (decibels / 20)).astype(np.float32)
 
 
@@ -122,3 +128,8 @@ def spectrograms(waveforms):
     window = torch.hann_window(FRAME, device=waveforms.device)
     padded = torch.nn.functional.pad(waveforms, (FRAME - HOP, FRAME - HOP))
     return torch.fft.rfft(padded.unfold(-1, FRAME, HOP) * window) / window.sum()
+
+
+def energy(spectrogram):
+    """Of ``(..., n_frames, n_bins)``: ``(...)``."""
+    return torch.view_as_real(spectrogram).square().sum(dim=(-3, -2, -1))

@@ -6,10 +6,14 @@ import os
 import time
 
 import torch
+from _ensemble_mixing import energy, spectrograms
 
-from _ensemble_mixing import spectrograms
+from skseparate._parts import N_INSTRUMENTS
+from skseparate.neural_network._census import N_COUNTS
 from skseparate.neural_network._ensemble import Ensemble
-from skseparate.neural_network._losses import snr
+
+# Short mixes first: more steps; then longer ones, in which lines can be followed.
+LESSONS = ((0.6, 6, 4.0), (1.0, 3, 9.0))
 
 
 class Trainer:
@@ -23,20 +27,19 @@ class Trainer:
     minutes : float
         How long, over all resumptions; the learning rate rises over the first of 30 parts of it and falls to zero
         over the last quarter.
-    batch_size : int
-        Mixes of a step.
+    lessons : sequence of (float, int, float)
+        Until which share of the time a step has how many mixes of how many seconds.
     lr : float
         Highest learning rate.
     settings : dict
         Of the network.
     """
 
-    def __init__(self, mixer, path, minutes, batch_size=4, lr=2e-3, settings=None, device="cpu", decay=0.05):
-        self.mixer, self.path, self.minutes, self.batch_size, self.lr = mixer, path, minutes, batch_size, lr
+    def __init__(self, mixer, path, minutes, lessons=LESSONS, lr=2e-3, settings=None, device="cpu", decay=0.05):
+        self.mixer, self.path, self.minutes, self.lessons, self.lr = mixer, path, minutes, lessons, lr
         self.device, self.settings = device, settings or {}
         torch.manual_seed(mixer.seed)
-        n_frames = -(-(mixer.length + 1440 * 2 - 1920) // 480) + 1
-        self.net = Ensemble((n_frames, 961), (5, n_frames, 961), **self.settings)
+        self.net = Ensemble((128, 961), (5, 128, 961), **self.settings)
         self.net.to(device, memory_format=torch.channels_last)
         self.mean = copy.deepcopy(self.net)  # of the weights along the way: what is kept
         self.optimizer = (make_muon if os.environ.get("MUON") else make_optimizer)(self.net, lr, decay)
@@ -46,8 +49,8 @@ class Trainer:
 
     def load(self):
         state = torch.load(self.path, weights_only=True)
-        self.net.load_state_dict(state["net"])
-        self.mean.load_state_dict(state["mean"])
+        self.net.load_state_dict(state["net"], strict=False)
+        self.mean.load_state_dict(state["mean"], strict=False)
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
         torch.set_rng_state(state["random_state"])
@@ -64,22 +67,27 @@ class Trainer:
         last = self.seconds
         while self.seconds < 60 * self.minutes:
             began = time.perf_counter()
-            loss = self._step()
+            progress = self.seconds / (60 * self.minutes)
+            size, seconds = next(lesson[1:] for lesson in self.lessons if progress < lesson[0])
+            loss = self._step(size, seconds)
             self.losses.append(loss)
             self.step += 1
             self.seconds += time.perf_counter() - began
-            if self.step % 20 == 0:
-                rate = self.batch_size * self.mixer.length / 16000 / (time.perf_counter() - began)
-                mean = sum(self.losses[-20:]) / len(self.losses[-20:])
-                print(f"step {self.step}  {self.seconds / 60:.1f} min  loss {mean:.2f}  {rate:.1f} x real time", flush=True)
+            if self.step % 50 == 0:
+                rate = size * seconds / (time.perf_counter() - began)
+                mean = sum(self.losses[-50:]) / len(self.losses[-50:])
+                print(
+                    f"step {self.step}  {self.seconds / 60:.1f} min  loss {mean:.2f}  {rate:.1f} x real time",
+                    flush=True,
+                )
             if self.seconds - last >= every or self.seconds >= 60 * self.minutes:
                 last = self.seconds
                 self.save()
                 if report:
                     report(self)
 
-    def _step(self):
-        stems, equalisers, codes = (t.to(self.device) for t in self.mixer.batch(self.step, self.batch_size))
+    def _step(self, size, seconds):
+        stems, equalisers, codes = (t.to(self.device) for t in self.mixer.batch(self.step, size, seconds))
         progress = self.seconds / (60 * self.minutes)
         rate = self.lr * min(1.0, progress * 30 + 0.02, 4 * (1 - progress) + 0.005)
         for group in self.optimizer.param_groups:
@@ -116,10 +124,6 @@ def solo_loss(logits, mixture, targets, codes):
     values = 10 * torch.log10((noise + 1e-3 * target_energy + floor) / (target_energy + 1e-3 * noise + floor))
     present = codes[..., 0] > 0
     return values[present].mean()
-
-
-def energy(spectrogram):
-    return torch.view_as_real(spectrogram).square().sum(dim=(-3, -2, -1))
 
 
 def make_optimizer(net, lr, decay):
@@ -195,4 +199,39 @@ def make_muon(net, lr, decay):
     for name, p in net.named_parameters():
         is_matrix = p.ndim >= 2 and not name.startswith(("parts.instrument", "parts.desk", "parts.place", "last"))
         (hidden if is_matrix else rest).append(p)
-    return Both(Muon(hidden, lr, weight_decay=decay), torch.optim.AdamW(rest, lr=lr, weight_decay=0.0, betas=(0.9, 0.98)))
+    return Both(
+        Muon(hidden, lr, weight_decay=decay), torch.optim.AdamW(rest, lr=lr, weight_decay=0.0, betas=(0.9, 0.98))
+    )
+
+
+def train_census(net, mixer, n_steps, device="cpu", lr=1e-3, show=print):
+    """Train what guesses the parts, on what the encoder hears; nothing else changes.
+
+    Parameters
+    ----------
+    net : Ensemble
+        Changed in place.
+    mixer : Mixer
+    n_steps : int
+        Of six mixes of eight seconds.
+    """
+    optimizer = torch.optim.AdamW(net.census.parameters(), lr, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, n_steps)
+    net.eval()
+    net.census.train()
+    losses = []
+    for step in range(n_steps):
+        stems, equalisers, codes = (t.to(device) for t in mixer.batch(10**9 + step, 6, 8.0))
+        with torch.no_grad(), torch.autocast(device, torch.bfloat16):
+            heard = net.encode((spectrograms(stems) * equalisers[:, :, None]).sum(dim=1).abs())[-1]
+        logits = net.census(heard.float())
+        counts = torch.nn.functional.one_hot(codes[..., 0], N_INSTRUMENTS).sum(dim=1)[:, 1:].clamp(max=N_COUNTS - 1)
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), counts.flatten())
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        losses.append(loss.item())
+        if step % 50 == 49:
+            show(f"census {step + 1}: {sum(losses[-50:]) / 50:.3f}")
+    net.census.eval()

@@ -4,11 +4,12 @@ from importlib import import_module
 
 from skseparate._version import __version__
 
-__all__ = ["Separator", "__version__", "load_separator", "save_separator", "show_versions"]
+__all__ = ["Separator", "__version__", "guess_parts", "load_separator", "save_separator", "show_versions"]
 
 # Imported when they are asked for, so that `skseparate --help` answers at once.
 _HOMES = {
     "Separator": "skseparate._separator",
+    "guess_parts": "skseparate._guess",
     "load_separator": "skseparate._persistence",
     "save_separator": "skseparate._persistence",
     "show_versions": "skseparate._show_versions",

@@ -10,6 +10,7 @@ import numpy as np
 import soundfile
 from sklearn.utils import gen_batches
 
+from skseparate._guess import guess_parts
 from skseparate._recording import Recording
 from skseparate.datasets import AudioFile
 from skseparate.datasets._stem_cache import resampled
@@ -137,6 +138,13 @@ def iter_tracks(separator, channels, parts, on_rate=None):
         yield block.T.reshape(*first.shape[:-1], len(block))
         left -= len(block)
     yield np.zeros((*first.shape[:-1], left), first.dtype)
+
+
+def guess_file(separator, path, start=0.0, duration=None):
+    """Guess the parts of an audio file, or of an excerpt of it; see `skseparate.guess_parts`."""
+    channels = excerpt(AudioFile(path).channels, start, duration)
+    rate = fitting_rate(channels.sample_rate, separator.accepts_rate, separator.sample_rate_)
+    return guess_parts(separator, Mono(channels if rate == channels.sample_rate else Spooled(channels, rate), None))
 
 
 def track_names(parts, n_solos, minus=False, other=False):

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from sklearn.base import BaseEstimator
 
+from skseparate._recording import Recording
 from skseparate._version import __version__
 
 FORMAT_VERSION = 1
@@ -41,8 +42,11 @@ NOT_STORED = {
     "MLPRegressor": {"_optimizer", "_random_state", "_label_binarizer"},
     "NeuralRegressor": {"net_", "_network"},
 }
+# Models that come with the library, by name.
+SHIPPED = {"ensemble": os.path.join(os.path.dirname(__file__), "models", "ensemble.skseparate")}
 # Samples of a segment that no music needs: what a damaged or hostile file might ask memory for.
 MAX_SEGMENT_LENGTH = 2**26
+MOST_SLOTS = 64
 
 
 def save_separator(separator, path):
@@ -111,12 +115,13 @@ def save_separator(separator, path):
 
 
 def load_separator(path):
-    """Load a separator that `save_separator` saved; no code of the file is run.
+    """Load a separator that `save_separator` saved, or one that comes with the library; no code of the file is run.
 
     Parameters
     ----------
     path : str or path
-        The file.
+        The file, or "ensemble" for the model that is told the parts of any ensemble of two to five of URMP's
+        instruments (a file of that name is ``./ensemble``).
 
     Returns
     -------
@@ -138,6 +143,7 @@ def load_separator(path):
     See `save_separator`.
     """
     path = os.fspath(path)
+    path = SHIPPED.get(path, path)
     if not os.path.isfile(path):
         raise ValueError(f"{path} is not a file: a model saved by save_separator or `skseparate fit` is wanted.")
     try:
@@ -170,7 +176,7 @@ def describe_separator(path):
         As `load_separator`.
     """
     separator = load_separator(path)
-    with safe_open(path, framework="numpy") as file:
+    with safe_open(SHIPPED.get(path, path), framework="numpy") as file:
         version = (file.metadata() or {}).get("written by", "unknown")
     rate, length = separator.sample_rate_, separator.representation_[0].segment_length_
     return {
@@ -180,7 +186,7 @@ def describe_separator(path):
         "sample_rate": rate,
         "segment": length / rate if rate else None,
         "mask": separator.mask,
-        "bytes": os.path.getsize(path),
+        "bytes": os.path.getsize(SHIPPED.get(path, path)),
         "version": version,
     }
 
@@ -291,9 +297,19 @@ def _tried(separator, path):
         if not 0 < segmenter.segment_length_ <= MAX_SEGMENT_LENGTH:
             raise ValueError(f"segments of {segmenter.segment_length_} samples")
         separator._validate_params()
-        silence = np.zeros(segmenter.segment_length_)
-        for _ in separator.iter_predict(silence):
+        for _ in separator.iter_predict(_Silence(segmenter.segment_length_, separator)):
             pass
     except Exception as error:
         raise ValueError(f"{path} is damaged: what it holds does not fit together ({error}).") from error
     return separator
+
+
+class _Silence(Recording):
+    """A silent segment of as many parts as the separator gives."""
+
+    def __init__(self, n_samples, separator):
+        self.shape, self.sample_rate = (n_samples,), separator.sample_rate_
+        self.parts = ("vn",) * min(separator.n_slots_, MOST_SLOTS)
+
+    def read(self, start, stop):
+        return np.zeros(stop - start, self.dtype)

@@ -18,6 +18,7 @@ from skseparate.linear_model import LowRankRidge
 from skseparate.preprocessing import STFT, FrequencyTruncation, Magnitude, Segmenter
 
 HOP = 0.06
+FINE_TUNING_RATE = 3e-4
 GRID = {"regressor__alpha": [1.0, 10.0, 100.0], "regressor__rank": [16, 64]}
 
 
@@ -85,11 +86,14 @@ def fit_separator(X, y, songs, regressor, segment=None, alpha=10.0, rank=64, min
     if not len(X):
         raise ValueError("there is no piece of two or more parts: at least two stems in one folder are needed.")
     linear = {"ridge": LowRankRidge(alpha, rank), "equaliser": DummyRegressor()}
-    separator = Separator(
-        make_pipeline(Segmenter(segment or (0.12 if regressor in linear else 2.0)), STFT(hop=HOP)),
-        make_pipeline(FrequencyTruncation(4000), Magnitude(0.5)),
-        linear.get(regressor) or _network(regressor, minutes),
-    )
+    if regressor == "ensemble":
+        separator = ensemble_separator(_network(regressor, minutes), segment or 4.0)
+    else:
+        separator = Separator(
+            make_pipeline(Segmenter(segment or (0.12 if regressor in linear else 2.0)), STFT(hop=HOP)),
+            make_pipeline(FrequencyTruncation(4000), Magnitude(0.5)),
+            linear.get(regressor) or _network(regressor, minutes),
+        )
     if not search:
         return separator.fit(X, y), None
     n_songs = len(set(songs))
@@ -97,6 +101,54 @@ def fit_separator(X, y, songs, regressor, segment=None, alpha=10.0, rank=64, min
         raise ValueError(f"--search compares ridges on songs left out: it needs two songs or more, got {n_songs}.")
     search = GridSearchCV(separator, GRID, cv=_feasible_folds(y, songs), refit=False, error_score="raise").fit(X, y)
     return separator.set_params(**search.best_params_).fit(X, y), float(search.best_score_)
+
+
+def ensemble_separator(regressor, segment=10.0, overlap=0.2):
+    """What the network that is told the parts hears, and how segments are joined.
+
+    Parameters
+    ----------
+    regressor : NeuralRegressor
+        With module "ensemble".
+    segment : float, default=10.0
+        In seconds.
+    overlap : float, default=0.2
+        Share of a segment.
+
+    Returns
+    -------
+    separator : Separator
+    """
+    return Separator(
+        make_pipeline(Segmenter(segment, overlap), STFT(frame=0.12, hop=0.03)),
+        make_pipeline(FrequencyTruncation(8000), Magnitude()),
+        regressor,
+        stitch=True,
+    )
+
+
+def fine_tune(separator, X, y, minutes=5.0):
+    """Let a neural separator go on learning from one's own stems.
+
+    Parameters
+    ----------
+    separator : Separator
+        Fitted, such as ``load_separator("ensemble")``; changed in place.
+    X, y : sequence
+        Mixtures and solos.
+    minutes : float, default=5.0
+        How long.
+
+    Returns
+    -------
+    separator : Separator
+    """
+    if not len(X):
+        raise ValueError("there is no piece of two or more parts: at least two stems in one folder are needed.")
+    return separator.fine_tune(
+        X, y, lr=FINE_TUNING_RATE, time_limit=60 * minutes, max_epochs=10**6, lr_schedule="cosine", augmentation=True,
+        batch_size=2, loss="snr", random_state=0, verbose=sys.stderr.isatty(),
+    )  # fmt: skip
 
 
 def _network(module, minutes):

@@ -19,6 +19,7 @@ from skseparate._base import (
 from skseparate._masks import MASKS
 from skseparate._recording import as_list, as_pairs, describe, sample_rate_of
 from skseparate._segments import Chain, Segments, tell_sample_rate
+from skseparate._stitching import Stitcher
 from skseparate.linear_model import LowRankRidge
 from skseparate.preprocessing import FrequencyTruncation, Magnitude
 
@@ -51,6 +52,9 @@ class Separator(BaseSeparator):
         magnitude as it is, and the mixture's phase.
     sample_rate : float, default=None
         Rate of plain arrays, in Hz. Recordings that know theirs must not contradict it.
+    stitch : bool, default=False
+        Whether parts that double an instrument are assigned, segment after segment, to those of the segment
+        before, by how well they agree where the segments overlap. For regressors that judge each segment by itself.
 
     Attributes
     ----------
@@ -99,14 +103,18 @@ class Separator(BaseSeparator):
         "regressor": [HasMethods(["fit", "predict"]), None],
         "mask": [StrOptions(set(MASKS))],
         "sample_rate": [Interval(Real, 0, None, closed="neither"), None],
+        "stitch": ["boolean"],
     }
 
-    def __init__(self, representation=None, features=None, regressor=None, mask="ratio", sample_rate=None):
+    def __init__(
+        self, representation=None, features=None, regressor=None, mask="ratio", sample_rate=None, stitch=False
+    ):
         self.representation = representation
         self.features = features
         self.regressor = regressor
         self.mask = mask
         self.sample_rate = sample_rate
+        self.stitch = stitch
 
     def fit(self, X, y):
         """Fit the regressor on the rows of all recordings.
@@ -141,6 +149,43 @@ class Separator(BaseSeparator):
         self.regressor_ = regressor.fit(rows, targets)
         return self
 
+    def fine_tune(self, X, y, **params):
+        """Go on learning from other recordings, with what `fit` learned to begin with.
+
+        Parameters
+        ----------
+        X, y : sequence of recordings and of their solos
+            As of `fit`; no more parts than it has seen.
+        **params : dict
+            Parameters of the regressor to change, such as ``time_limit``.
+
+        Returns
+        -------
+        self : Separator
+
+        Raises
+        ------
+        ValueError
+            If the regressor has no ``warm_start``, or the recordings do not fit.
+        """
+        check_is_fitted(self, "regressor_")
+        if "warm_start" not in self.regressor_.get_params():
+            raise ValueError(f"{type(self.regressor_).__name__} cannot be fine-tuned: it has no warm_start.")
+        X, y = as_pairs(X, y)
+        check_pairs(X, y)
+        if (most := max(solos.shape[0] for solos in y)) > self.n_slots_:
+            raise ValueError(f"recordings of {most} parts were given, but the separator knows up to {self.n_slots_}.")
+        chains = self._chains(X)
+        rows, targets = Segments(X, chains), Segments(y, chains, self.n_slots_)
+        self.regressor_.set_params(warm_start=True, **params).fit(rows, targets)
+        return self
+
+    @property
+    def told(self):
+        """str: What it is told of each recording beside the mixture, for tables."""
+        regressor = getattr(self, "regressor_", self.regressor)
+        return "the parts" if getattr(regressor, "is_told", False) else super().told
+
     def accepts_rate(self, sample_rate):
         """Whether recordings of a sample rate can be separated: the segments have the shape learned at `fit`.
 
@@ -167,10 +212,11 @@ class Separator(BaseSeparator):
         rows = Segments([recording], chains)
         if n_parts is None and getattr(recording, "parts", None) is not None:
             n_parts = len(recording.parts)
+        stitched = Stitcher(getattr(recording, "parts", None) if self.stitch else None, chain.frame_offset)
 
         def estimate(first, last, spectrograms):
             features = self._predict_features(rows.take(first, last, spectrograms), n_parts)
-            return chain.magnitudes(features, spectrograms.shape[-1])
+            return stitched(chain.magnitudes(features, spectrograms.shape[-1]))
 
         yield from iter_solos(chain, recording, estimate, self.mask, channels)
 

@@ -46,10 +46,16 @@ def refusing(command):
 
 
 # The ridge, the baseline of baselines, and the networks of `NeuralRegressor`.
-REGRESSORS = ("ridge", "equaliser", "mlp", "cnn", "unet", "blstm")
+REGRESSORS = ("ridge", "equaliser", "mlp", "cnn", "unet", "blstm", "ensemble")
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-model_file = click.option("-m", "--model", required=True, help="A model that `skseparate fit` wrote.")
+model_file = click.option(
+    "-m",
+    "--model",
+    default="ensemble",
+    show_default=True,
+    help="A model that `skseparate fit` wrote; by default the one that comes with skseparate.",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -101,18 +107,26 @@ def demo(output, songs, parts, seed, as_json):
 @click.option("--rank", default=64, show_default=True, type=click.IntRange(1), help="Rank of the ridge.")
 @click.option("--minutes", default=5.0, show_default=True, help="How long to train a network.")
 @click.option("--search", is_flag=True, help="Choose penalty and rank by cross-validation over songs.")
+@click.option("--from", "start_from", help="Go on from this model for --minutes, such as the shipped one: ensemble.")
 @as_json
 @refusing
-def fit(stems, output, regressor, segment, alpha, rank, minutes, search, as_json):
+def fit(stems, output, regressor, segment, alpha, rank, minutes, search, start_from, as_json):
     """Fit a separator on a folder of stems: a folder a piece, an audio file a part."""
     from skseparate import save_separator
-    from skseparate._recipes import fit_separator, load_ensembles, rate_fits
+    from skseparate._recipes import fine_tune, fit_separator, load_ensembles, rate_fits
 
     folder = Path(output).absolute().parent
     if not folder.is_dir() or Path(output).is_dir():  # said before hours of fitting, not after
         raise Refusal(f"-o {output} must name a file in a folder that exists.")
-    X, y, songs = load_ensembles(stems, rate_fits, _say).power_set(min_parts=2)
-    separator, score = fit_separator(X, y, songs, regressor, segment, alpha, rank, minutes, search)
+    if start_from is None:
+        X, y, songs = load_ensembles(stems, rate_fits, _say).power_set(min_parts=2)
+        separator, score = fit_separator(X, y, songs, regressor, segment, alpha, rank, minutes, search)
+    else:
+        from skseparate import load_separator
+
+        separator, score = load_separator(start_from), None
+        X, y, songs = load_ensembles(stems, separator.accepts_rate, _say).power_set(min_parts=2)
+        fine_tune(separator, X, y, minutes)
     save_separator(separator, output)
     facts = {"model": output, "mixes": len(X), "songs": len(set(songs)), "parts": separator.n_slots_, "score": score}
     said = "" if score is None else f" Left-out songs: {score:.1f} dB SI-SDR improvement."
@@ -124,7 +138,8 @@ def fit(stems, output, regressor, segment, alpha, rank, minutes, search, as_json
 @click.argument("mixes", nargs=-1, required=True)
 @model_file
 @click.option("-o", "--output", required=True, help="Folder for the solos: OUTPUT/<mix>/<k>_<part>.wav.")
-@click.option("--parts", help="The parts in score order, such as vn,vn,va,vc.")
+@click.option("--parts", help="The parts in score order, such as vn,vn,va,vc; full names will do.")
+@click.option("--guess", is_flag=True, help="Guess the parts, and say how sure that is.")
 @click.option("--minus", is_flag=True, help="Also write everyone but each part, to play along with.")
 @click.option("--start", default=0.0, type=click.FloatRange(0), help="Where to begin, in seconds.")
 @click.option("--duration", type=click.FloatRange(0, min_open=True), help="How much to separate, in seconds.")
@@ -132,7 +147,7 @@ def fit(stems, output, regressor, segment, alpha, rank, minutes, search, as_json
 @click.option("--subtype", default="PCM_24", show_default=True, help="Sample format, as libsndfile names it.")
 @as_json
 @refusing
-def separate(mixes, model, output, parts, minus, start, duration, suffix, subtype, as_json):
+def separate(mixes, model, output, parts, guess, minus, start, duration, suffix, subtype, as_json):
     """Separate recordings into one file a part, at their own rate, length and channels."""
     import soundfile
 
@@ -144,7 +159,8 @@ def separate(mixes, model, output, parts, minus, start, duration, suffix, subtyp
         raise Refusal(f"--subtype {subtype} does not go with --format {suffix}; choose from {known}.")
     folders = _folders(mixes, Path(output))
     separator = load_separator(model)
-    options = {"parts": parts, "minus": minus, "start": start, "duration": duration}
+    _check_parts(separator, parts, guess)
+    options = {"parts": parts, "guess": guess, "minus": minus, "start": start, "duration": duration}
     outcomes = [
         _separate_one(separator, mix, folder, as_json, subtype=subtype, suffix=suffix, **options)
         for mix, folder in folders.items()
@@ -289,6 +305,26 @@ def _split_parts(parts):
     return names
 
 
+def _check_parts(separator, parts, guess):
+    """A model that is told the parts is told, or guesses; before any recording is read."""
+    if not getattr(separator.regressor_, "is_told", False):
+        if guess:
+            raise Refusal("--guess needs a model that is told the parts, such as the one that comes with skseparate.")
+        return
+    from skseparate._parts import INSTRUMENTS, part_codes
+
+    if guess and parts:
+        raise Refusal("--parts and --guess exclude each other: tell the parts, or let them be guessed.")
+    if not guess and not parts:
+        known = ", ".join(INSTRUMENTS[:-1])
+        raise Refusal(
+            f"--parts is missing: tell the parts in score order, such as --parts vn,vn,va,vc, of {known} (or their full "
+            "names) and other; or let them be guessed with --guess."
+        )
+    if parts:
+        part_codes(parts)
+
+
 def _folders(mixes, output):
     """Output folder of each mix; no two mixes share one, and none lies in its own output."""
     folders = {mix: output / Path(mix).stem for mix in dict.fromkeys(mixes)}
@@ -301,12 +337,16 @@ def _folders(mixes, output):
     return folders
 
 
-def _separate_one(separator, mix, folder, quiet, **options):
+def _separate_one(separator, mix, folder, quiet, guess=False, **options):
     """Separate a mix and say so; what is refused is said, too, and the batch goes on."""
-    from skseparate._files import separate_file
+    from skseparate._files import guess_file, separate_file
 
-    rates = []
+    rates, guessed = [], None
     try:
+        if guess:
+            options["parts"], guessed = guess_file(separator, mix, options["start"], options["duration"])
+            sure = ", ".join(f"{part} {share:.0%}" for part, share in guessed.items())
+            _say(f"{mix}: guessed --parts {','.join(options['parts'])} (confidence: {sure})")
         with _bar(os.path.basename(mix)) as on_block:
             files, gain = separate_file(
                 separator, mix, folder, on_block=on_block, on_rate=lambda *pair: rates.extend(pair), **options
@@ -320,7 +360,8 @@ def _separate_one(separator, mix, folder, quiet, **options):
         said = "" if gain == 1 else f" (all multiplied by {gain:.3f}, since one would have clipped)"
         said += f" (resampled from {rates[0]} to {rates[1]} Hz and back)" if rates else ""
         click.echo(f"{mix} -> {folder}{os.sep}: {', '.join(f.name for f in files)}{said}")
-    return {"mix": mix, "files": [str(f) for f in files], "gain": gain, "resampled": rates[1] if rates else None}
+    outcome = {"mix": mix, "files": [str(f) for f in files], "gain": gain, "resampled": rates[1] if rates else None}
+    return outcome | ({"parts": list(options["parts"]), "confidence": guessed} if guessed else {})
 
 
 class _bar:

@@ -2,8 +2,9 @@
 
 import re
 
+from skseparate._parts import part_name
 from skseparate.datasets._ensembles import Ensembles
-from skseparate.datasets._layout import open_piece, part_name, pieces_of
+from skseparate.datasets._layout import open_piece, pieces_of
 
 FOLDER = re.compile(r"\d\d-(?P<title>\w+)")
 PARTS = ("vn", "cl", "sax", "bn")

@@ -1,7 +1,8 @@
 """The CadenzaWoodwind data set."""
 
+from skseparate._parts import part_name
 from skseparate.datasets._ensembles import Ensembles
-from skseparate.datasets._layout import open_piece, part_name, pieces_of, stem_files, subfolders
+from skseparate.datasets._layout import open_piece, pieces_of, stem_files, subfolders
 
 
 def load_cadenza_woodwind(path, *, sample_rate=None, cache=None):

@@ -1,7 +1,8 @@
 """The EnsembleSet data set."""
 
+from skseparate._parts import part_name
 from skseparate.datasets._ensembles import Ensembles
-from skseparate.datasets._layout import open_piece, part_name, pieces_of, stem_files
+from skseparate.datasets._layout import open_piece, pieces_of, stem_files
 
 
 def load_ensembleset(path, *, microphone="Mix_1", sample_rate=None, cache=None):

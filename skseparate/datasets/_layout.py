@@ -8,38 +8,6 @@ from skseparate.datasets._stem_cache import open_stem
 
 AUDIO = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64"}
 MIXTURES = {"mix", "mixture", "aumix", "master", "full", "tutti"}
-# How people write the instruments of URMP; anything else keeps the name of its file.
-ALIASES = {
-    "vn": ("violin", "violine", "violon", "vln", "vl", "fiddle"),
-    "va": ("viola", "bratsche", "alto", "vla"),
-    "vc": ("cello", "violoncello", "violoncelle", "vcl"),
-    "db": ("doublebass", "contrabass", "kontrabass", "bass", "cb"),
-    "fl": ("flute", "flöte", "flauto"),
-    "ob": ("oboe", "hautbois"),
-    "cl": ("clarinet", "klarinette", "clarinette"),
-    "bn": ("bassoon", "fagott", "basson", "fg"),
-    "hn": ("horn", "frenchhorn", "cor"),
-    "tpt": ("trumpet", "trompete", "trompette", "tp"),
-    "tbn": ("trombone", "posaune", "tb"),
-    "tba": ("tuba",),
-    "sax": ("saxophone", "saxphone", "altosax", "altosaxophone", "saxophon"),
-}
-_PART_OF = {alias: part for part, aliases in ALIASES.items() for alias in (part, *aliases)}
-
-
-def part_name(stem):
-    """Part that a file's name speaks of: its instrument where it is known, without numbers.
-
-    Examples
-    --------
-    >>> [part_name(stem) for stem in ("1_vn", "02 - Violin II", "French Horn", "glass harmonica")]
-    ['vn', 'vn', 'hn', 'glassharmonica']
-    """
-    words = re.findall(r"[^\W\d_]+", stem.casefold())
-    words = [word for word in words if word not in ("i", "ii", "iii", "iv")] or words
-    name = "".join(words) or stem
-    known = [_PART_OF[word] for word in words if word in _PART_OF]
-    return _PART_OF.get(name) or (known[0] if len(known) == 1 else name)
 
 
 def stem_files(folder):

@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
+from skseparate._parts import part_name
 from skseparate.datasets._ensembles import Ensembles
-from skseparate.datasets._layout import ensemble_of, open_piece, part_name, pieces_of, stem_files
+from skseparate.datasets._layout import ensemble_of, open_piece, pieces_of, stem_files
 
 
 def load_stems(path, *, sample_rate=None, cache=None):

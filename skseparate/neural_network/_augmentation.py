@@ -62,6 +62,8 @@ class Augmentation:
         -------
         solos : ndarray of shape (n_rows, n_slots, n_samples)
             The mixture is their sum.
+        parts : list of (tuple of str or range)
+            The parts of each row that are left; numbers where they were not known.
         """
         counts = [len(p) if p is not None else _count(s) for p, s in zip(parts, solos, strict=True)]
         names = [p if p is not None else range(n) for p, n in zip(parts, counts, strict=True)]
@@ -72,9 +74,10 @@ class Augmentation:
                 kept = np.sort(rng.choice(n_parts, rng.integers(2, n_parts), replace=False))
                 varied[i, : len(kept)] = varied[i, kept]
                 varied[i, len(kept) :] = 0  # slot k stays the k-th part present
+                names[i] = tuple(names[i][k] for k in kept)
             if self.resample and rng.random() < 0.5:
                 varied[i] = _resample(varied[i], 1 + self.resample * rng.uniform(-1, 1))
-        return varied
+        return varied, names
 
     def _swap(self, solos, names, rng):
         """Parts from other rows, of the same name."""

@@ -1,16 +1,17 @@
 """The network that is told the parts: one model for any ensemble."""
 
-import math
-
 import torch
 from torch import nn
-from torch.nn.functional import interpolate, pad, relu
+from torch.nn.functional import interpolate, pad, pixel_shuffle, pixel_unshuffle, relu
 
-from skseparate.neural_network._harmonics import harmonic_stack, log_frequency_maps
-from skseparate.neural_network._parts import MOST_PARTS, N_DESKS, N_INSTRUMENTS
+from skseparate._parts import MOST_PARTS, N_DESKS, N_INSTRUMENTS
+from skseparate.neural_network._census import Census
+from skseparate.neural_network._harmonics import HARMONICS, N_LOG, harmonic_stack, log_frequency_maps
 
 # What an absent part's mask is worth before the softmax.
 ABSENT = -30.0
+# Frames and bins of the finest level that are taken together, as channels: a quarter of the work.
+PATCH = 2
 
 
 class Ensemble(nn.Module):
@@ -24,13 +25,13 @@ class Ensemble(nn.Module):
     Parameters
     ----------
     in_shape : tuple of int
-        ``(n_frames, n_bins)``; any other number of frames will do as well.
+        ``(n_frames, n_bins)``; any other numbers will do as well.
     out_shape : tuple of int
-        ``(n_slots, n_frames, n_bins)``.
+        ``(n_slots, n_frames, n_bins)``; not used: there are as many slots as parts.
     bin_width : float, default=1 / 0.12
         Hz from bin to bin: one over the STFT's frame in seconds.
-    width : int, default=32
-        Channels of the finest level; all others follow.
+    width : int, default=48
+        Channels of the finest level, a multiple of 12; all others follow.
     depth : int, default=2
         Blocks of a level of the encoder.
     lines : int, default=2
@@ -50,49 +51,56 @@ class Ensemble(nn.Module):
 
     frames = True
     told_parts = True  # forward takes the parts
-    scales = False  # it finds its own level: statistics of the training rows would bind it to theirs
 
-    def __init__(self, in_shape, out_shape, bin_width=1 / 0.12, width=32, depth=2, lines=2):
+    def __init__(self, in_shape, out_shape, bin_width=1 / 0.12, width=48, depth=2, lines=2):
         super().__init__()
-        to_log, from_log = log_frequency_maps(in_shape[-1], bin_width)
-        self.register_buffer("to_log", to_log, persistent=False)
-        self.register_buffer("from_log", from_log, persistent=False)
-        n_log = to_log.shape[1]
-        levels = [width, 2 * width, 3 * width, 4 * width]
-        self.parts = PartEmbedding(4 * width)
+        self.bin_width = bin_width
+        shared, own, told = (width, 2 * width, 8 * width // 3), (2 * width // 3, width, 4 * width // 3), 3 * width
+        self.parts = PartEmbedding(told)
         self.encoder = nn.ModuleList(
             [
-                _stage(6, levels[0], depth - 1, 1),
-                _stage(levels[0], levels[1], depth, (1, 2)),
-                _stage(levels[1], levels[2], depth, 2),
-                _stage(levels[2], levels[3], depth, 2),
+                _stage(len(HARMONICS) * PATCH**2, shared[0], depth - 1, 1),
+                _stage(shared[0], shared[1], depth, (1, 2)),
+                _stage(shared[1], shared[2], depth, 2),
             ]
         )
-        own = [width // 2, width, 3 * width // 2, 2 * width]
-        self.split = FiLM(levels[3], own[3], 4 * width)
-        n_coarse = math.ceil(math.ceil(math.ceil(n_log / 2) / 2) / 2)
-        self.lines = nn.ModuleList(Line(own[3], n_coarse, 6 * width) for _ in range(lines))
-        self.skips = nn.ModuleList(FiLM(levels[k], own[k], 4 * width) for k in (2, 1, 0))
-        self.decoder = nn.ModuleList(Rise(own[k + 1], own[k]) for k in (2, 1, 0))
-        self.last = nn.Conv2d(own[0], 1, 1)
+        self.split = FiLM(shared[2], own[2], told)
+        self.lines = nn.ModuleList(Line(own[2], N_LOG // 8, 4 * width) for _ in range(lines))
+        self.skips = nn.ModuleList(FiLM(shared[k], own[k], told) for k in (1, 0))
+        self.decoder = nn.ModuleList(Rise(own[k + 1], own[k]) for k in (1, 0))
+        self.last = nn.Conv2d(own[0], PATCH**2, 3, padding=1)
+        self.census = Census(shared[2], N_LOG // 8)
 
     def forward(self, magnitudes, parts):
-        n_batch, n_frames = magnitudes.shape[:2]
-        is_absent = parts[..., 0] == 0
-        told = self.parts(parts, is_absent)  # (batch, n_parts, 4 * width)
-        h = harmonic_stack(_compressed(magnitudes) @ self.to_log)  # (batch, 6, n_frames, n_log)
-        h = pad(h, (0, 0, 0, -n_frames % 4)).contiguous(memory_format=torch.channels_last)
-        finer = []
+        is_present = parts[..., 0] > 0
+        owner = is_present.nonzero()[:, 0]  # the mixture of each part that is there: no other is computed
+        told = self.parts(parts, is_present)[is_present]  # (n_present, n_told)
+        finer = self.encode(magnitudes)
+        h = self.split(finer.pop(), told, owner)  # (n_present, channels, n_frames / 4, n_log / 8)
+        for line in self.lines:
+            h = line(h, is_present)
+        for skip, rise in zip(self.skips, self.decoder, strict=True):
+            h = rise(h, skip(finer.pop(), told, owner))
+        _, from_log = log_frequency_maps(magnitudes.shape[-1], self.bin_width, magnitudes.device)
+        said = pixel_shuffle(self.last(h), PATCH)[:, 0, : magnitudes.shape[1]].float() @ from_log
+        logits = said.new_full((*is_present.shape, *said.shape[1:]), ABSENT)
+        logits[is_present] = said
+        return logits
+
+    def encode(self, magnitudes):
+        """What is heard of the mixture, from fine to coarse: tensors ``(batch, channels, n_frames, n_bins)``."""
+        to_log, _ = log_frequency_maps(magnitudes.shape[-1], self.bin_width, magnitudes.device)
+        h = harmonic_stack(_compressed(magnitudes) @ to_log)  # (batch, 6, n_frames, n_log)
+        h = pixel_unshuffle(pad(h, (0, 0, 0, -magnitudes.shape[1] % 4)), PATCH)
+        h, levels = h.contiguous(memory_format=torch.channels_last), []
         for stage in self.encoder:
             h = stage(h)
-            finer.append(h)
-        h = self.split(finer.pop(), told)  # (batch * n_parts, channels, n_frames / 4, n_log / 8)
-        for line in self.lines:
-            h = line(h, is_absent)
-        for skip, rise in zip(self.skips, self.decoder, strict=True):
-            h = rise(h, skip(finer.pop(), told))
-        logits = self.last(h)[:, 0, :n_frames].float().unflatten(0, (n_batch, -1)) @ self.from_log
-        return logits.masked_fill(is_absent[..., None, None], ABSENT)
+            levels.append(h)
+        return levels
+
+    def count(self, magnitudes):
+        """Logits of how many play each instrument: ``(batch, n_instruments, N_COUNTS)``."""
+        return self.census(self.encode(magnitudes)[-1])
 
 
 class PartEmbedding(nn.Module):
@@ -106,12 +114,11 @@ class PartEmbedding(nn.Module):
         self.alone = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         self.together = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
 
-    def forward(self, parts, is_absent):
+    def forward(self, parts, is_present):
         told = self.instrument(parts[..., 0]) + self.desk(parts[..., 1])
         told = told + self.place(parts[..., 2] * MOST_PARTS + parts[..., 3])
         told = told + self.alone(told)
-        present = told.masked_fill(is_absent[..., None], 0.0)
-        return told + self.together(present.sum(dim=1, keepdim=True) / 2)
+        return told + self.together((told * is_present[..., None]).sum(dim=1, keepdim=True) / 2)
 
 
 class FiLM(nn.Module):
@@ -123,11 +130,10 @@ class FiLM(nn.Module):
         self.norm = nn.BatchNorm2d(n_out, affine=False)
         self.told = nn.Linear(n_told, 2 * n_out)
 
-    def forward(self, h, told):
-        h = self.norm(self.project(h))[:, None]  # (batch, 1, channels, n_frames, n_bins)
-        scale, shift = self.told(told).to(h.dtype)[..., None, None].chunk(2, dim=2)
-        h = (1 + scale) * h + shift
-        return relu(h.flatten(0, 1)).contiguous(memory_format=torch.channels_last)
+    def forward(self, h, told, owner):
+        h = self.norm(self.project(h))[owner]
+        scale, shift = self.told(told).to(h.dtype)[..., None, None].chunk(2, dim=1)
+        return relu(torch.addcmul(shift, h, 1 + scale)).contiguous(memory_format=torch.channels_last)
 
 
 class Line(nn.Module):
@@ -143,16 +149,16 @@ class Line(nn.Module):
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)
 
-    def forward(self, h, is_absent):
+    def forward(self, h, is_present):
         h = self.near(h)
-        n_batch, n_parts = is_absent.shape
-        tokens = self.down(h.transpose(1, 2).flatten(2))  # (batch * n_parts, n_frames, width)
+        tokens = self.down(h.permute(0, 2, 3, 1).flatten(2))  # (n_present, n_frames, width)
         tokens = self.along(tokens, positions=True)
-        tokens = tokens.unflatten(0, (n_batch, n_parts)).transpose(1, 2).flatten(0, 1)
-        present = ~is_absent.repeat_interleave(h.shape[2], dim=0)[:, None, None]
-        tokens = self.beside(tokens, mask=present)
-        tokens = tokens.unflatten(0, (n_batch, -1)).transpose(1, 2).flatten(0, 1)
-        raised = self.up(tokens).unflatten(2, (h.shape[1], h.shape[3])).transpose(1, 2)
+        together = tokens.new_zeros(*is_present.shape, *tokens.shape[1:])
+        together[is_present] = tokens
+        together = together.transpose(1, 2)  # (batch, n_frames, n_parts, width)
+        together = self.beside(together, mask=is_present[:, None, None, None])
+        tokens = together.transpose(1, 2)[is_present]
+        raised = self.up(tokens).unflatten(2, (h.shape[3], h.shape[1])).permute(0, 3, 1, 2)
         return h + raised.to(h.dtype)
 
 
@@ -169,11 +175,12 @@ class Attention(nn.Module):
 
     def forward(self, tokens, positions=False, mask=None):
         asked = self.ask(self.before(tokens)).unflatten(-1, (3, self.heads, -1))
-        queries, keys, values = asked.permute(2, 0, 3, 1, 4)  # (n, heads, n_tokens, width / heads) each
+        # (..., heads, n_tokens, width / heads) each
+        queries, keys, values = (a.transpose(-2, -3) for a in asked.unbind(dim=-3))
         if positions:
             queries, keys = _turned(queries), _turned(keys)
         found = nn.functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
-        tokens = tokens + self.answer(found.transpose(1, 2).flatten(2))
+        tokens = tokens + self.answer(found.transpose(-2, -3).flatten(-2))
         return tokens + self.think(self.after(tokens))
 
 

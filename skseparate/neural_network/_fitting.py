@@ -11,7 +11,7 @@ from skseparate.neural_network._augmentation import Augmentation
 from skseparate.neural_network._checkpoint import describe_params, read_checkpoint, write_checkpoint
 from skseparate.neural_network._exceptions import TrainingWarning
 from skseparate.neural_network._losses import Criterion
-from skseparate.neural_network._model import Model
+from skseparate.neural_network._model import Model, is_told
 from skseparate.neural_network._moments import Moments, fingerprint, row_blocks
 from skseparate.neural_network._precision import choose_device, choose_precision
 from skseparate.neural_network._streaming import Stream, check_one_rate, split_rows, to_waveforms
@@ -122,6 +122,7 @@ class Fit:
             "batch_size": self.estimator.batch_size,
             "out_shape": self.estimator.out_shape_,
             "with_waveforms": self.is_waveform,
+            "told": is_told(self.estimator.module),
             "device": self.device,
         }
         train = Stream(self.X, self.y, training, seed=self.seed, augmentation=self.augmentation, **common)

@@ -1,6 +1,7 @@
 """A logarithmic frequency axis, and harmonics stacked as channels."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -12,7 +13,8 @@ N_LOG = 272
 HARMONICS = (0.5, 1.0, 2.0, 3.0, 4.0, 5.0)
 
 
-def log_frequency_maps(n_bins, bin_width):
+@lru_cache(maxsize=4)
+def log_frequency_maps(n_bins, bin_width, device="cpu"):
     """Matrices from linear bins to a logarithmic axis, and back.
 
     Parameters
@@ -21,6 +23,8 @@ def log_frequency_maps(n_bins, bin_width):
         Linear bins, from 0 Hz.
     bin_width : float
         Hz from one to the next.
+    device : torch.device or str
+        Where to.
 
     Returns
     -------
@@ -37,7 +41,7 @@ def log_frequency_maps(n_bins, bin_width):
     place = BINS_PER_OCTAVE * np.log2(np.maximum(np.arange(n_bins), 1e-3) * bin_width / LOWEST)
     place = np.clip(place, 0, N_LOG - 1)
     from_log = np.maximum(0, 1 - np.abs(np.arange(N_LOG)[:, None] - place))
-    return torch.tensor(to_log, dtype=torch.float32), torch.tensor(from_log, dtype=torch.float32)
+    return tuple(torch.tensor(m, dtype=torch.float32, device=device) for m in (to_log, from_log))
 
 
 def harmonic_stack(x):

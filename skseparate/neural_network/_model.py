@@ -7,8 +7,15 @@ from math import prod
 import torch
 from torch import nn
 
-# "ensemble", told the parts, joins them next
-NETWORKS = {"mlp": ("_mlp", "MLP"), "cnn": ("_cnn", "CNN"), "unet": ("_unet", "UNet"), "blstm": ("_blstm", "BLSTM")}
+from skseparate._parts import N_CODES
+
+NETWORKS = {
+    "mlp": ("_mlp", "MLP"),
+    "cnn": ("_cnn", "CNN"),
+    "unet": ("_unet", "UNet"),
+    "blstm": ("_blstm", "BLSTM"),
+    "ensemble": ("_ensemble", "Ensemble"),
+}
 # Scaled inputs are cut here: a feature that hardly varied in training may jump by any factor later.
 MOST_DEVIATIONS = 20.0
 
@@ -24,6 +31,11 @@ def network_class(module):
 def takes_frames(module):
     """Whether a network wants rows as frames by bins; one that does not say so does."""
     return getattr(network_class(module), "frames", True)
+
+
+def is_told(module):
+    """Whether a network is told the parts of each row: their codes stand behind its features."""
+    return getattr(network_class(module), "told_parts", False)
 
 
 class Model(nn.Module):
@@ -58,7 +70,7 @@ class Model(nn.Module):
         _refuse_unknown(network, params)
         self.network = network(in_shape=self.in_shape, out_shape=self.out_shape, **params)
         self.mask = {"sigmoid": nn.Sigmoid(), "softmax": nn.Softmax(dim=1), "direct": nn.Identity()}[output]
-        self.is_masking = output != "direct"
+        self.is_masking, self.is_told = output != "direct", is_told(module)
         scaled = self.in_shape[-1:]  # bins: their frames are alike
         self.register_buffer("x_mean", torch.zeros(scaled))
         self.register_buffer("x_scale", torch.ones(scaled))
@@ -74,6 +86,8 @@ class Model(nn.Module):
         inputs, targets : Moments
             Of flattened rows.
         """
+        if self.is_told:  # it finds its own level
+            return
         mean, deviation = inputs.over(self.in_shape[-1])
         if len(self.in_shape) > 1:  # an empty bin must not be blown up until its rounding errors are heard
             deviation = deviation.clip(1e-3 * deviation.max(), None)
@@ -84,7 +98,11 @@ class Model(nn.Module):
             self.y_scale.copy_(torch.as_tensor(_nonzero(targets.deviation)).reshape(self.out_shape))
 
     def forward(self, x):
-        """Estimates ``(batch, *out_shape)`` from rows ``(batch, n_features)``."""
+        """Estimates ``(batch, *out_shape)`` from rows ``(batch, n_features)``; as many slots as codes, where told."""
+        if self.is_told:
+            x, codes = x[:, : prod(self.in_shape)].reshape(len(x), *self.in_shape), x[:, prod(self.in_shape) :]
+            said = self.network(x, codes.long().unflatten(1, (-1, N_CODES)))
+            return self.mask(said.to(x.dtype)) * x[:, None]
         x = x.reshape(len(x), *self.in_shape)
         scaled = ((x - self.x_mean) / self.x_scale).clamp(-MOST_DEVIATIONS, MOST_DEVIATIONS)
         said = self.network(scaled)
@@ -99,8 +117,8 @@ class Model(nn.Module):
 
     @property
     def n_features(self):
-        """int: Columns of a row."""
-        return prod(self.in_shape)
+        """int: Columns of a row, the codes of its parts among them."""
+        return prod(self.in_shape) + (N_CODES * self.out_shape[0] if self.is_told else 0)
 
     @property
     def n_parameters(self):

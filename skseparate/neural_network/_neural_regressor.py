@@ -4,9 +4,11 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, _fit_context
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skseparate._parts import N_CODES, told_codes
 
 # Values of a block of rows that are predicted together.
 BLOCK_VALUES = 2**21
@@ -21,10 +23,12 @@ class NeuralRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    module : {"mlp", "cnn", "unet", "blstm"} or class, default="mlp"
+    module : {"mlp", "cnn", "unet", "blstm", "ensemble"} or class, default="mlp"
         The network: by name, or an `nn.Module` class called with ``in_shape``, ``out_shape`` and the ``module__*``
         parameters. Its ``forward`` maps scaled rows ``(batch, n_frames, n_bins)`` to ``(batch, n_slots, n_frames,
-        n_bins)``; on tables, and on rows if its class says ``frames = False``, from ``(batch, n_features)``.
+        n_bins)``; on tables, and on rows if its class says ``frames = False``, from ``(batch, n_features)``. "ensemble"
+        is told the parts of each row: recordings must know them, and any ensemble of up to five of the instruments it
+        knows will do.
     optimizer : {"adam", "adamw", "sgd"} or class, default="adam"
         Or an optimiser's class of torch.
     lr : float, default=1e-3
@@ -80,7 +84,7 @@ class NeuralRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     callbacks : list, default=None
         skorch's own.
     **module_params
-        ``module__*``: the network's parameters, such as ``module__depth``; see `MLP`, `CNN`, `UNet` and `BLSTM`.
+        ``module__*``: the network's parameters, such as ``module__depth``; see `MLP`, `CNN`, `UNet`, `BLSTM` and `Ensemble`.
 
     Attributes
     ----------
@@ -131,7 +135,7 @@ class NeuralRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """
 
     _parameter_constraints = {  # noqa: RUF012 - scikit-learn's protocol
-        "module": [StrOptions({"mlp", "cnn", "unet", "blstm"}), callable],
+        "module": [StrOptions({"mlp", "cnn", "unet", "blstm", "ensemble"}), callable],
         "optimizer": [StrOptions({"adam", "adamw", "sgd"}), callable],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "momentum": [Interval(Real, 0, 1, closed="left")],
@@ -319,6 +323,8 @@ class NeuralRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             if self.output in ("sigmoid", "softmax"):
                 raise ValueError(f"output={self.output!r} masks the rows of a Separator; for a table, take 'direct'.")
             return "direct"
+        if self.is_told and self.output in ("auto", "softmax"):
+            return "softmax"
         if self.output != "auto":
             return self.output
         silence = X.encode(np.zeros((1, X._chains[0].segmenter.segment_length_), X.dtype))
@@ -335,15 +341,60 @@ class NeuralRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Returns
         -------
         y : ndarray of shape (n_rows, n_outputs) or (n_rows,)
-            In float64.
+            In float64. A network that is told the parts gives as many slots as the largest of the rows has parts.
         """
         check_is_fitted(self, "weights_")
         X = self._validated(X, reset=False)
-        n_rows = max(1, BLOCK_VALUES // (X.shape[1] + int(np.prod(self.out_shape_))))
-        predicted = np.empty((len(X), int(np.prod(self.out_shape_))))
-        for start in range(0, len(X), n_rows):
-            predicted[start : start + n_rows] = self._predict_block(X[start : start + n_rows])
+        codes = self._codes(X)
+        n_slots = self.out_shape_[0] if codes is None else codes.shape[1] // N_CODES
+        n_outputs = n_slots * int(np.prod(self.out_shape_[1:]))
+        n_rows = max(1, BLOCK_VALUES // (X.shape[1] + n_outputs))
+        predicted = np.empty((len(X), n_outputs))
+        for rows in gen_batches(len(X), n_rows):
+            block = X[rows] if codes is None else np.concatenate([X[rows], codes[rows]], axis=1)
+            predicted[rows] = self._predict_block(block)
         return predicted[:, 0] if self._one_target else predicted
+
+    def count_parts(self, X):
+        """Guess how many play each instrument; only "ensemble" can.
+
+        Parameters
+        ----------
+        X : array of shape (n_rows, n_features)
+            Rows.
+
+        Returns
+        -------
+        probabilities : ndarray of float64 of shape (n_rows, n_instruments, n_counts)
+            Of none, one, two, and three or more players of each of `skseparate._parts.INSTRUMENTS`.
+        """
+        import torch
+
+        check_is_fitted(self, "weights_")
+        network = self._load_network().network
+        if not hasattr(network, "count"):
+            raise ValueError(f"NeuralRegressor({self.module!r}) cannot guess the parts: name them.")
+        with torch.inference_mode():
+            rows = torch.tensor(np.asarray(X), dtype=torch.float32).reshape(len(X), *self.in_shape_)
+            logits = network.count(rows.to(next(network.parameters()).device))
+            return logits.softmax(dim=-1).cpu().numpy().astype(np.float64)
+
+    @property
+    def is_told(self):
+        """bool: Whether the network is told the parts of each row."""
+        from skseparate.neural_network._model import is_told
+
+        return is_told(self.module)
+
+    def _codes(self, X):
+        """What a network that is told the parts is told of each row."""
+        if not self.is_told:
+            return None
+        if not hasattr(X, "parts"):
+            raise ValueError(
+                "NeuralRegressor('ensemble') is told the parts of each row: it needs lazy rows, not a table."
+            )
+        return told_codes(X.parts)
 
     def _predict_block(self, block):
         import torch

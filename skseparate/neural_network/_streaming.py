@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from skseparate._parts import part_codes
+
 # Neighbouring rows are read together: their segments overlap, and decoding forward is cheap.
 RUN = 4
 # Rows are shuffled once more among so many batches.
@@ -28,6 +30,8 @@ class Stream:
         Varies the mixes.
     with_waveforms : bool
         Whether batches carry the mixture's spectrogram and the solos' audio.
+    told : bool
+        Whether the codes of the parts stand behind the features of each row.
     device : str
         Where batches go.
 
@@ -40,12 +44,22 @@ class Stream:
     """
 
     def __init__(
-        self, X, y, index, batch_size, out_shape, seed=None, augmentation=None, with_waveforms=False, device="cpu"
+        self,
+        X,
+        y,
+        index,
+        batch_size,
+        out_shape,
+        seed=None,
+        augmentation=None,
+        with_waveforms=False,
+        told=False,
+        device="cpu",
     ):
         self.X, self.y, self.index, self.batch_size, self.out_shape = X, y, index, batch_size, tuple(out_shape)
         self.seed, self.augmentation, self.with_waveforms, self.device = seed, augmentation, with_waveforms, device
         self.epoch, self.seconds = 0, len(index) * row_seconds(X)
-        self._parts = X.parts if augmentation else None
+        self._told, self._parts = told, X.parts if augmentation or told else None
 
     def __len__(self):
         return len(self.index)
@@ -68,27 +82,39 @@ class Stream:
         rows, targets = self.X[pool], self.y[pool]
         for start in range(0, len(pool), self.batch_size):
             some = where[start : start + self.batch_size]
-            yield self._tensor(rows[some]), self._tensor(targets[some]).reshape(-1, *self.out_shape), None
+            named = self._named(rows[some], self._parts[pool[some]] if self._told else None)
+            yield named, self._tensor(targets[some]).reshape(-1, *self.out_shape), None
 
     def _remixed(self, pool, where, rng):
         """Batches from audio: parts are varied and summed, then transformed."""
         solos = read_waveforms(self.y, pool).astype(np.float32, copy=False)
+        parts = self._parts[pool] if self._told else None
         if self.augmentation:
-            solos = self.augmentation(solos, self._parts[pool], rng)
+            solos, parts = self.augmentation(solos, self._parts[pool], rng)
             mixtures = solos.sum(axis=1)
         else:
             mixtures = read_waveforms(self.X, pool).astype(np.float32, copy=False)
         for start in range(0, len(pool), self.batch_size):
             some = where[start : start + self.batch_size]
-            yield self._encoded(self._carried(mixtures[some]), self._carried(solos[some]))
+            named = [parts[i] for i in some] if self._told else None
+            yield self._encoded(self._carried(mixtures[some]), self._carried(solos[some]), named)
 
-    def _encoded(self, mixtures, solos):
+    def _encoded(self, mixtures, solos, parts):
         rows, targets = self.X.encode(mixtures), self.y.encode(solos)
         extra = None
         if self.with_waveforms:
             spectrograms = self.X._chains[0].stft(mixtures)
             extra = {"spectrograms": torch.as_tensor(spectrograms, device=self.device), "solos": self._tensor(solos)}
-        return self._tensor(rows).flatten(1), self._tensor(targets).reshape(-1, *self.out_shape), extra
+        rows = self._named(self._tensor(rows).flatten(1), parts)
+        return rows, self._tensor(targets).reshape(-1, *self.out_shape), extra
+
+    def _named(self, rows, parts):
+        """Rows, and behind them the codes of their parts, where the network is told."""
+        rows = self._tensor(rows)
+        if not self._told:
+            return rows
+        codes = np.stack([part_codes(p, self.out_shape[0]).ravel() for p in parts])
+        return torch.cat([rows, self._tensor(codes)], dim=1)
 
     def _carried(self, signals):
         """NumPy's FFT serves the CPU, torch's the accelerator."""

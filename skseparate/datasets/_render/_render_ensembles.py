@@ -103,7 +103,9 @@ def render_ensembles(
     for score in scores:
         for take in range(n_takes):
             seed = int(rng.randint(2**31))
-            performance = Performance(score, seed, (fewest, most), duration, effects, others, sample_rate, tuple(renderers))
+            performance = Performance(
+                score, seed, (fewest, most), duration, effects, others, sample_rate, tuple(renderers)
+            )
             if performance.is_playable:
                 ensembles.append(_ensemble(performance, f"{score.name} take {take + 1}", cache))
     return Ensembles(ensembles)

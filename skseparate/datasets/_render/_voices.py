@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skseparate.datasets._layout import part_name
+from skseparate._parts import part_name
 from skseparate.datasets._render._instruments import RANGES
 from skseparate.datasets._render._types import Notes, Score
 
