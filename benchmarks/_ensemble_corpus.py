@@ -87,7 +87,7 @@ def _renderer(name, bank):
 
 def split_songs(scores):
     """Which songs are kept aside: dict of song to "valid" or "test"."""
-    songs = sorted({score.song for score in scores if score.source.startswith(OPENSCORE)})
+    songs = sorted({score.song for score in scores if score.source.startswith("OpenScore")})
     order = np.random.RandomState(0).permutation(len(songs))
     names = [songs[i] for i in order]
     return {

@@ -42,7 +42,7 @@ class Trainer:
         self.net = Ensemble((128, 961), (5, 128, 961), **self.settings)
         self.net.to(device, memory_format=torch.channels_last)
         self.mean = copy.deepcopy(self.net)  # of the weights along the way: what is kept
-        self.optimizer = (make_muon if os.environ.get("MUON") else make_optimizer)(self.net, lr, decay)
+        self.optimizer = make_optimizer(self.net, lr, decay)
         self.step, self.seconds, self.losses = 0, 0.0, []
         if os.path.exists(path):
             self.load()
@@ -126,10 +126,6 @@ def solo_loss(logits, mixture, targets, codes):
     return values[present].mean()
 
 
-def make_optimizer(net, lr, decay):
-    return torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=decay, betas=(0.9, 0.98))
-
-
 class Muon(torch.optim.Optimizer):
     """Momentum whose updates are made orthogonal [1]_: for matrices, and convolutions as matrices.
 
@@ -193,7 +189,7 @@ class Both:
             optimizer.load_state_dict(state)
 
 
-def make_muon(net, lr, decay):
+def make_optimizer(net, lr, decay):
     """Muon for hidden matrices and convolutions, AdamW for embeddings, norms, and the last layer."""
     hidden, rest = [], []
     for name, p in net.named_parameters():

@@ -36,7 +36,7 @@ class Validation:
 
     @torch.inference_mode()
     def __call__(self, net):
-        """Mean SI-SDR improvement in dB, taken in the STFT, by kind and number of parts: dict of (str, int) to float."""
+        """Mean SI-SDR improvement in dB, taken in the STFT: dict of (kind, number of parts) to float."""
         net.eval()
         device = next(net.parameters()).device
         scores = {}
