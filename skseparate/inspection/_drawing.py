@@ -4,8 +4,8 @@ import numpy as np
 
 # Dark and light, so that they differ in grey as they do in colour.
 DARK, LIGHT, NEUTRAL = "#1f4e79", "#f5a623", "#555555"
-# Perceptually uniform, from light to dark: blank paper is silence, ink is sound.
-LEVEL_MAP, SHARE_MAP = "magma_r", "cividis_r"
+# Perceptually uniform, from light to dark: blank paper is silence, ink is sound, or all of it.
+LEVEL_MAP, SHARE_MAP = "magma_r", "gray_r"
 MARKERS, LINES = "osD^vPX*", ("-", "--", "-.", ":")
 
 
@@ -59,7 +59,7 @@ def panels(ax, shape, name, figsize, **kwargs):
 
 def styles(n):
     """Colour, marker and line of each of `n` things: they differ in lightness and shape, not only in hue."""
-    shades = pyplot().get_cmap("cividis")(np.linspace(0, 0.85, n))
+    shades = pyplot().get_cmap("cividis")(np.linspace(0, 0.65, n))  # lighter ones would be faint on paper
     return [{"color": tuple(c), "marker": MARKERS[k % 8], "linestyle": LINES[k % 4]} for k, c in enumerate(shades)]
 
 

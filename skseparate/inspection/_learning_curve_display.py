@@ -100,7 +100,7 @@ class LearningCurveDisplay:
         self._draw(update, "Update ratio", {"": self._values("update_ratio")})
         update.axhline(HEALTHY_RATIO, color=_drawing.NEUTRAL, linestyle=":", linewidth=1, label="healthy")
         self._draw(units, "Lost units", {kind: self._worst(kind) for kind in ("dead", "saturated")})
-        units.set_ylim(-0.05, 1.05)
+        units.set(yscale="linear", ylim=(-0.05, 1.05))
         self._draw(rate, "Learning rate", {"": self._values("lr")})
         self._finish()
         return self
@@ -116,12 +116,13 @@ class LearningCurveDisplay:
 
     def _draw(self, ax, label, curves):
         epochs = self._values("epoch")
-        drawn = {name: values for name, values in curves.items() if np.isfinite(values).any()}
-        for style, (name, values) in zip(_drawing.styles(2), drawn.items(), strict=False):
-            ax.plot(epochs, values, **style, markersize=4, markevery=max(1, len(epochs) // 20), label=name or None)
+        spacing = max(1, len(epochs) // 20)
+        for style, (name, values) in zip(_drawing.styles(2), curves.items(), strict=False):
+            if np.isfinite(values).any():
+                ax.plot(epochs, values, **style, markersize=4, markevery=spacing, label=name or None)
         ax.set_ylabel(label)
-        if drawn and label != "Lost units":
-            ax.set_yscale(_scale(np.concatenate(list(drawn.values()))))
+        values = np.concatenate(list(curves.values()))
+        _fit_axis(ax, values[np.isfinite(values)], from_zero=ax is not self.axes_[0])
 
     def _mark_best(self, ax):
         """The epoch whose weights were kept: by the songs left out if there are any."""
@@ -137,7 +138,7 @@ class LearningCurveDisplay:
         for ax in self.axes_:
             ax.grid(alpha=0.3)
             if ax.get_legend_handles_labels()[0]:
-                ax.legend(loc="upper right", fontsize="small")
+                ax.legend(fontsize="small")
         self.axes_[-1].set_xlabel("Epoch")
         self.axes_[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
         self.figure_.align_ylabels(list(self.axes_))
@@ -150,14 +151,14 @@ def _history_of(estimator):
         inner = getattr(estimator, "best_estimator_", None) or getattr(estimator, "regressor_", None)
         inner = estimator[-1] if inner is None and hasattr(estimator, "named_steps") else inner
         if inner is None:
-            raise ValueError(
-                f"{name} has no history of a training: pass a NeuralRegressor, or what holds one, fitted."
-            )
+            raise ValueError(f"{name} has no history of a training: pass a NeuralRegressor, or what holds one, fitted.")
         estimator = inner
     return estimator.history_
 
 
-def _scale(values):
+def _fit_axis(ax, values, from_zero):
     """Logarithmic where values span decades and none is zero or negative, as a loss in dB may be."""
-    values = values[np.isfinite(values)]
-    return "log" if values.min() > 0 and values.max() > 10 * values.min() else "linear"
+    if len(values) and values.min() > 0 and values.max() > 10 * values.min():
+        ax.set_yscale("log")
+    elif len(values) and from_zero:
+        ax.set_ylim(0, 1.1 * values.max() or 1)

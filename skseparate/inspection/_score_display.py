@@ -145,6 +145,8 @@ class ScoreDisplay:
         """
         _check_evaluation(evaluation, measure, by, against)
         rows = _means(evaluation, measure, by) if against is None else _differences(evaluation, measure, by, against)
+        if not rows:
+            raise ValueError(f"no other system shares a song with {against}: there is nothing to compare.")
         drawn = {row["system"] for row in rows}
         labels = {s: _label(evaluation, s, against, measure) for s in evaluation.systems if s in drawn}
         return cls(rows, measure=measure, by=by, against=against, labels=labels).plot(ax)
@@ -163,7 +165,7 @@ class ScoreDisplay:
         """
         values = list(dict.fromkeys(row["value"] for row in sorted(self.rows, key=lambda row: row["value"])))
         n_systems = len(self.labels)
-        height = min(1.6 + len(values) * (0.25 + 0.2 * n_systems) + 0.25 * n_systems, 40)
+        height = min(1.5 + len(values) * (0.2 + 0.16 * n_systems), 40)
         self.ax_ = _drawing.panels(ax, (1, 1), type(self).__name__, (8, height))[0, 0]
         self.figure_ = self.ax_.figure
         for k, (system, style) in enumerate(zip(self.labels, _drawing.styles(n_systems), strict=True)):
@@ -185,7 +187,8 @@ class ScoreDisplay:
         ax, n_songs = self.ax_, {}
         for row in self.rows:
             n_songs[row["value"]] = max(row["n_songs"], n_songs.get(row["value"], 0))
-        ticks = [str(v) if self.by == "song" else f"{v} ({n_songs[v]} songs)" for v in values]
+        plural = {v: f"{n} song{'s' * (n > 1)}" for v, n in n_songs.items()}
+        ticks = [str(v) if self.by == "song" else f"{v} ({plural[v]})" for v in values]
         ax.set_yticks(range(len(values)), ticks)
         ax.set_ylim(len(values) - 0.4, -0.6)  # the first value on top
         for k in range(1, len(values)):
@@ -195,7 +198,7 @@ class ScoreDisplay:
         label = MEASURE_LABELS.get(self.measure, self.measure)
         ax.set_xlabel(label if self.against is None else f"{label}, less that of {self.against}")
         ax.set_ylabel(COLUMN_LABELS.get(self.by, str(self.by).capitalize()))
-        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(3, len(self.labels)), frameon=False)
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4 if self.against is None else 2, frameon=False)
 
 
 def _check_evaluation(evaluation, measure, by, against):

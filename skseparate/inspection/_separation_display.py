@@ -126,7 +126,7 @@ class SeparationDisplay:
         _drawing.pyplot()
         mixture, references = _checked(mixture, references, "mixture")
         estimates = _signals.check_signal(estimates, "estimates", ndim=2)
-        _signals.check_as_long(references, estimates, "references", "estimates")
+        _signals.check_alike(references, estimates, "references", "estimates")
         rate = _signals.rate_of(mixture, sample_rate)
         return cls._from_blocks(mixture, references, _signals.blocks_of(estimates, "estimates"), rate).plot(ax)
 
@@ -177,7 +177,7 @@ class SeparationDisplay:
 def _checked(mixture, references, name):
     mixture = _signals.check_signal(mixture, name)
     references = _signals.check_signal(references, "references", ndim=2)
-    _signals.check_as_long(mixture, references, name, "references")
+    _signals.check_alike(mixture, references, name, "references")
     return mixture, references
 
 

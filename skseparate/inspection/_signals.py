@@ -1,6 +1,7 @@
 """Signals of any length, streamed into as few columns as a page can show."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from scipy.signal import get_window
@@ -33,13 +34,17 @@ def check_signal(signal, name, ndim=1):
         raise ValueError(f"{name} is a sequence of recordings: pass one of them, such as {name}[0].")
     (signal,) = as_list([signal], name)
     axes = "(n_samples,)" if ndim == 1 else "(n_parts, n_samples)"
-    if len(signal.shape) != ndim or 0 in signal.shape:
-        raise ValueError(f"{name} must have shape {axes} with at least one sample, got {tuple(signal.shape)}.")
+    shape = tuple(getattr(signal, "shape", (n_samples_of(signal),)))
+    if len(shape) != ndim or 0 in shape:
+        raise ValueError(f"{name} must have shape {axes} with at least one sample, got {shape}.")
     return signal
 
 
-def check_as_long(signal, other, name, other_name):
-    """Refuse signals of different lengths."""
+def check_alike(signal, other, name, other_name):
+    """Refuse signals of different lengths or sample rates."""
+    rates = sample_rate_of(signal), sample_rate_of(other)
+    if None not in rates and rates[0] != rates[1]:
+        raise ValueError(f"{name} is at {rates[0]:g} Hz and {other_name} at {rates[1]:g} Hz: resample one of them.")
     if n_samples_of(signal) != n_samples_of(other):
         raise ValueError(
             f"{name} has {n_samples_of(signal)} samples and {other_name} has {n_samples_of(other)}: they must be as "
@@ -103,19 +108,22 @@ def predicted_solos(estimator, recording, n_parts=None):
 
 
 def predicted_part(estimator, recording, part):
-    """Yield the samples of one predicted solo, ``(n_block,)``.
+    """Name of a part, and its predicted solo in blocks ``(n_block,)``.
 
     Raises
     ------
     ValueError
         As `predicted_solos`, or if there is no such part.
     """
-    for solos in predicted_solos(estimator, recording):
-        if not 0 <= part < len(solos):
-            raise ValueError(
-                f"part={part} is none of the {len(solos)} parts that {type(estimator).__name__} predicts: they count "
-                "from 0."
-            )
+    if not isinstance(part, Integral) or part < 0:
+        raise ValueError(f"part must be a whole number from 0, the first part of the score, got {part!r}.")
+    return part_names(recording, part + 1)[part], _solo(predicted_solos(estimator, recording), part)
+
+
+def _solo(blocks, part):
+    for solos in blocks:
+        if part >= len(solos):
+            raise ValueError(f"part={part} is none of the {len(solos)} parts that are predicted: they count from 0.")
         yield solos[part]
 
 

@@ -99,8 +99,7 @@ class SpectrogramDisplay:
         _drawing.pyplot()  # rather than after the separation
         recording = _signals.check_signal(recording, "recording")
         rate = _signals.rate_of(recording, sample_rate, estimator)
-        solo = _signals.predicted_part(estimator, recording, part)
-        name = _signals.part_names(recording, part + 1)[part]
+        name, solo = _signals.predicted_part(estimator, recording, part)
         return cls._from_blocks(recording, solo, rate, name, (frame, scale, max_frequency)).plot(ax)
 
     @classmethod
@@ -150,7 +149,7 @@ class SpectrogramDisplay:
         """
         _drawing.pyplot()
         mixture, solo = _signals.check_signal(mixture, "mixture"), _signals.check_signal(solo, "solo")
-        _signals.check_as_long(mixture, solo, "mixture", "solo")
+        _signals.check_alike(mixture, solo, "mixture", "solo")
         rate = _signals.rate_of(mixture, sample_rate)
         blocks = _signals.blocks_of(solo, "solo")
         return cls._from_blocks(mixture, blocks, rate, name, (frame, scale, max_frequency)).plot(ax)
@@ -163,14 +162,14 @@ class SpectrogramDisplay:
             levels.append(replace(cells, values=_signals.decibels(cells.values)))
         return cls(*levels, name=name)
 
-    def plot(self, ax=None, *, dynamic_range=80.0):
+    def plot(self, ax=None, *, dynamic_range=60.0):
         """Draw.
 
         Parameters
         ----------
         ax : sequence of 2 matplotlib Axes, default=None
             What to draw into; by default a new figure.
-        dynamic_range : float, default=80.0
+        dynamic_range : float, default=60.0
             How far below the loudest cell of the mixture levels are told apart, in dB.
 
         Returns

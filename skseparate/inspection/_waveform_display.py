@@ -77,8 +77,7 @@ class WaveformDisplay:
         _drawing.pyplot()  # rather than after the separation
         recording = _signals.check_signal(recording, "recording")
         rate = _signals.rate_of(recording, sample_rate, estimator)
-        solo = _signals.predicted_part(estimator, recording, part)
-        name = _signals.part_names(recording, part + 1)[part]
+        name, solo = _signals.predicted_part(estimator, recording, part)
         return cls._from_blocks(recording, solo, rate, name).plot(ax)
 
     @classmethod
@@ -111,7 +110,7 @@ class WaveformDisplay:
         """
         _drawing.pyplot()
         mixture, solo = _signals.check_signal(mixture, "mixture"), _signals.check_signal(solo, "solo")
-        _signals.check_as_long(mixture, solo, "mixture", "solo")
+        _signals.check_alike(mixture, solo, "mixture", "solo")
         rate = _signals.rate_of(mixture, sample_rate)
         return cls._from_blocks(mixture, _signals.blocks_of(solo, "solo"), rate, name).plot(ax)
 
@@ -139,5 +138,5 @@ class WaveformDisplay:
         _drawing.draw_envelope(self.ax_, self.solo, _drawing.LIGHT, self.name)
         _drawing.set_peak(self.ax_, max(self.mixture.peak, self.solo.peak))
         self.ax_.set(xlabel="Time (s)", ylabel="Amplitude")
-        self.ax_.legend(loc="upper right", ncols=2)
+        self.ax_.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False)
         return self
