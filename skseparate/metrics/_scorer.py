@@ -53,7 +53,7 @@ def separation_scorer(estimator, X, y, *, permutation=False):
 def _score(estimator, recording, solos, permutation, index):
     """Mean SI-SDR over the parts of a recording, and its improvement."""
     products, start, n_parts = InnerProducts(), 0, 0
-    for block in _predicted_blocks(estimator, recording, solos.shape[0]):
+    for block in predicted_blocks(estimator, recording, solos.shape[0]):
         n_parts, stop = len(block), start + block.shape[-1]
         if n_parts == solos.shape[0] and stop <= n_samples_of(recording):
             products.add(block, read(solos, start, stop), read(recording, start, stop))
@@ -67,7 +67,7 @@ def _score(estimator, recording, solos, permutation, index):
     return absolute.mean(), (absolute - mixture).mean()
 
 
-def _predicted_blocks(estimator, recording, n_parts):
+def predicted_blocks(estimator, recording, n_parts):
     if hasattr(estimator, "iter_predict"):
         yield from estimator.iter_predict(recording, n_parts)
     else:
