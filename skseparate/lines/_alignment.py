@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skseparate._recording import describe, n_samples_of, read, sample_rate_of
-from skseparate.lines._dtw import warping_path
+from skseparate.lines._dtw import best_excerpt, warping_path
 
 HOP = 0.04  # seconds from one frame to the next
 FRAME = 0.12  # seconds: tells semitones apart from about 140 Hz on
@@ -15,6 +15,9 @@ N_HARMONICS = 8  # of a written note
 DECAY = 0.8  # from each of them to the next
 SILENCE = 0.03  # what is softer than this share of the loud frames counts as silent
 ONSETS = 1.0  # weight of what begins, beside what sounds
+ATTACK = 0.04  # seconds that a note takes to be heard
+# Semitones above a note, and strength.
+_HARMONICS = np.array([(12 * np.log2(h), DECAY ** (h - 1)) for h in range(1, N_HARMONICS + 1)])
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Alignment:
         return np.interp(beats, self.beats, self.seconds)
 
 
-def align_score(recording, score, sample_rate=None):
+def align_score(recording, score, sample_rate=None, excerpt=False):
     """Align a score with a recording of it by dynamic time warping.
 
     Spectra in semitones of the recording are matched with combs of harmonics of the written notes; what begins
@@ -58,6 +61,8 @@ def align_score(recording, score, sample_rate=None):
         As `skseparate.datasets.rendering.read_score` reads it.
     sample_rate : float, default=None
         Of a plain array, in Hz.
+    excerpt : bool, default=False
+        Whether the recording holds only some of the score. Then it is played at half to double the score's tempo.
 
     Returns
     -------
@@ -93,6 +98,8 @@ def align_score(recording, score, sample_rate=None):
     if not (sounding := np.flatnonzero(loudness > SILENCE * np.quantile(loudness, 0.95))).size:
         raise ValueError(f"{describe(recording)} is silent: no score can be aligned with it.")
     beats, seconds = nominal_times(score)
+    if excerpt:
+        beats, seconds = _excerpt(score, beats, seconds, heard)
     seconds = seconds * HOP * (sounding[-1] + 1 - sounding[0]) / seconds[-1]  # as long as the recording
     written = _written(score, beats, seconds)
     path = warping_path(_features(written), _features(heard))
@@ -120,6 +127,15 @@ def nominal_times(score):
     starts = np.concatenate([[0.0], np.cumsum(np.diff(changes) * 60 / tempi[:-1])])
     which = (np.searchsorted(changes, beats, side="right") - 1).clip(0)
     return beats, starts[which] + (beats - changes[which]) * 60 / tempi[which]
+
+
+def _excerpt(score, beats, seconds, heard):
+    """The anchors that the recording holds, counted from where it begins in the score."""
+    first, last = best_excerpt(_features(_written(score, beats, seconds)), _features(heard))
+    start, stop = (min(max(0.0, (row - 1) * HOP), seconds[-1]) for row in (first, last))
+    inside = (seconds > start) & (seconds < stop)
+    ends = np.interp([start, stop], seconds, beats)
+    return np.concatenate([ends[:1], beats[inside], ends[1:]]), np.concatenate([[0], seconds[inside] - start, [stop - start]])
 
 
 def _heard(recording, rate):
@@ -153,12 +169,13 @@ def _written(score, beats, seconds):
     n_frames = int(seconds[-1] / HOP) + 3
     rolled = np.zeros((n_frames, len(PITCHES)))
     for part in score.parts:
-        first, last = (1 + np.interp(t, beats, seconds) / HOP for t in (part.onset, part.onset + part.duration))
-        for pitch, start, stop in zip(part.pitch, first.round().astype(int), last.round().astype(int), strict=True):
-            for h in range(1, N_HARMONICS + 1):
-                band = round(float(pitch) + 12 * np.log2(h)) - PITCHES[0]
-                if 0 <= band < len(PITCHES):
-                    rolled[start : max(stop, start + 1), band] += DECAY ** (h - 1)
+        ends = part.onset + part.duration
+        played = (part.onset < beats[-1]) & (ends > beats[0])
+        first, last = ((1 + np.interp(t[played], beats, seconds) / HOP).round().astype(int) for t in (part.onset, ends))
+        for pitch, start, stop in zip(part.pitch[played], first, last, strict=True):
+            bands = np.rint(float(pitch) + _HARMONICS[:, 0]).astype(int) - PITCHES[0]
+            kept = (bands >= 0) & (bands < len(PITCHES))
+            rolled[start : max(stop, start + 1), bands[kept]] += _HARMONICS[kept, 1]
     return rolled
 
 
@@ -182,4 +199,4 @@ def _anchored(path, beats, seconds):
     rows, first = np.unique(path[:, 0], return_index=True)
     counts = np.diff(np.append(first, len(path)))
     heard = np.add.reduceat(path[:, 1], first) / counts
-    return Alignment(beats, np.maximum.accumulate(HOP * np.interp(frames, rows, heard)))
+    return Alignment(beats, np.maximum.accumulate(HOP * np.interp(frames, rows, heard) - ATTACK).clip(0, None))

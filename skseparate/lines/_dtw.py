@@ -45,6 +45,43 @@ def warping_path(a, b):
     return _path(a, b, np.vstack([[0, 0], coarse, [len(a) - 1, len(b) - 1]]))
 
 
+def best_excerpt(a, b):
+    """Where in a long sequence a short one is.
+
+    Parameters
+    ----------
+    a, b : ndarray of shape (n_a, n_features) and (n_b, n_features)
+        The long sequence and the short one; see `warping_path`.
+
+    Returns
+    -------
+    first, last : int
+        Frames of `a`, the last exclusive: half to double as many as `b` has.
+
+    References
+    ----------
+    .. [1] M. Müller, "Information Retrieval for Music and Motion", Springer, 2007: subsequence DTW, chapter 4.4.
+    """
+    n_a, a, b = len(a), _pooled(a), _pooled(b)
+    n_a_coarse = len(a)
+    costs = 0.5 * (np.square(a).sum(axis=1)[:, None] + np.square(b).sum(axis=1)) - a @ b.T  # (n_a, n_b)
+    never = np.full(n_a_coarse, np.inf), np.zeros(n_a_coarse, int)
+    before = [never, (costs[:, 0], np.arange(n_a_coarse))]  # total cost and start of what ends in each frame of a
+    for cost in costs.T[1:]:
+        candidates = [_later(*before[1], 1), _later(*before[1], 2), _later(*before[0], 1)]
+        best = np.argmin([total for total, _ in candidates], axis=0)
+        total, start = (np.choose(best, [candidate[i] for candidate in candidates]) for i in (0, 1))
+        before = [before[1], (total + cost, start)]
+    total, start = before[1]
+    last = int(total.argmin())
+    return int(start[last]) * COARSE, min(n_a, (last + 1) * COARSE)
+
+
+def _later(total, start, n):
+    """Both, moved on by `n` frames."""
+    return np.concatenate([np.full(n, np.inf), total[:-n]]), np.concatenate([np.zeros(n, int), start[:-n]])
+
+
 def _pooled(features):
     """Means of `COARSE` frames each."""
     n = -(-len(features) // COARSE)
