@@ -29,8 +29,10 @@ class Recording:
         What all mixes and arrangements of one song share: the group for splitters.
     sources : Recording or None
         The solos that were mixed, ``(n_parts, n_samples)``: known to oracles only.
-    lines : sequence or None
-        The fundamental frequency of each part.
+    line : Line or None
+        Of a single part: its fundamental frequency.
+    lines : sequence of Line or None
+        The fundamental frequency of each part of several.
     """
 
     shape = None
@@ -39,6 +41,7 @@ class Recording:
     parts = None
     song = None
     sources = None
+    line = None
     lines = None
 
     @property

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from numbers import Integral
 
@@ -113,6 +113,35 @@ class Ensembles(Sequence):
             "doubled": sum(len(set(e.parts)) < len(e.parts) for e in self),
             "odd": [*_odd_rates(self), *(sentence for e in self for sentence in _oddities(e))],
         }
+
+    def with_lines(self, cache=None):
+        """The same pieces, whose stems all know their lines: their own, or else tracked by pYIN from the stem.
+
+        Parameters
+        ----------
+        cache : StemCache, default=None
+            Keeps what was tracked; by default one in the user's cache folder.
+
+        Returns
+        -------
+        ensembles : Ensembles
+            Nothing is tracked until a line is asked for; then it needs librosa (``skseparate[hum]``).
+
+        Examples
+        --------
+        >>> from skseparate.datasets import make_ensembles
+        >>> ensembles = make_ensembles(n_songs=1, n_parts=2, duration=2.0, random_state=0).with_lines()
+        >>> len(ensembles[0].mixture().lines)
+        2
+        """
+        from skseparate.datasets._stem_cache import StemCache
+        from skseparate.datasets._tracked import tracked
+
+        cache = StemCache() if cache is None else cache
+        return Ensembles(
+            replace(e, stems=tuple(tracked(stem, part, cache) for stem, part in zip(e.stems, e.parts, strict=True)))
+            for e in self
+        )
 
     def power_set(self, min_parts=2, max_parts=None, distinct=False):
         """Every mix of some of the parts of a piece.

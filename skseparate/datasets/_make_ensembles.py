@@ -11,6 +11,8 @@ from skseparate.datasets._cache import cached_samples
 from skseparate.datasets._counterpoint import BEATS_PER_CHORD, compose
 from skseparate.datasets._ensembles import SCORE_ORDER, Ensemble, Ensembles, part_range
 from skseparate.datasets._synthesis import INSTRUMENTS, render_line
+from skseparate.lines import notes_line
+from skseparate.lines._line import hertz
 
 VOICE_SPAN = 19  # semitones: a player's part stays within a twelfth
 
@@ -42,6 +44,12 @@ class SyntheticStem(Recording):
     def take(self):
         """tuple: Equal for stems that sound the same."""
         return (self.notes, self.parts[0], self.n_samples, self.sample_rate, self.seed)
+
+    @property
+    def line(self):
+        """Line: Of the notes as written, without vibrato and tuning."""
+        onset, duration, pitch = np.array(self.notes).reshape(-1, 3).T
+        return notes_line(onset, onset + duration, hertz(pitch))
 
     def read(self, start, stop):
         return cached_samples(self.take, lambda: render_line(*self.take))[start:stop]

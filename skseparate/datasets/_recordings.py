@@ -202,6 +202,12 @@ class Stems(Recording):
         """tuple: What tells each stem from any other; equal for equal takes."""
         return tuple(stem.take for stem in self._stems)
 
+    @property
+    def lines(self):
+        """tuple of Line or None: Where every stem knows its own."""
+        lines = tuple(stem.line for stem in self._stems)
+        return None if any(line is None for line in lines) else lines
+
     def read(self, start, stop):
         solos = np.zeros((len(self._stems), stop - start), self.dtype)
         for solo, stem in zip(solos, self._stems, strict=True):
@@ -238,6 +244,11 @@ class Mixture(Recording):
         self.name = name or sources.song
         self.shape, self.dtype = sources.shape[1:], sources.dtype
         self.sample_rate, self.parts, self.song = sources.sample_rate, sources.parts, sources.song
+
+    @property
+    def lines(self):
+        """tuple of Line or None: Of the parts."""
+        return getattr(self.sources, "lines", None)
 
     def read(self, start, stop):
         return self.sources.read(start, stop).sum(axis=0)

@@ -4,8 +4,10 @@ import re
 
 from skseparate.datasets._ensembles import Ensembles
 from skseparate.datasets._layout import ensemble_of, pieces_of, refusal
+from skseparate.datasets._urmp_lines import written_line
 
 FOLDER = re.compile(r"(?P<number>\d+)_(?P<title>[^_]+)_(?P<parts>[a-z]+(_[a-z]+)*)")
+LINE = re.compile(r"(?P<kind>F0s|Notes)_(?P<k>\d+)_[a-z]+_\d+_.+\.txt")
 STEM = re.compile(r"AuSep_(?P<k>\d+)_(?P<part>[a-z]+)_\d+_.+\.(wav|flac)")
 
 
@@ -14,7 +16,8 @@ def load_urmp(path, *, sample_rate=None, cache=None):
 
     Nothing is decoded until a mixture is read. Parts come from the folder's name, since one of the
     stems is misnamed; stems that differ in length by some samples end in silence; all arrangements
-    of a title are one song.
+    of a title are one song. Stems know their `line` where ``F0s_1_vn_12_Spring.txt`` or, for want of it,
+    ``Notes_1_vn_12_Spring.txt`` is there, which is read when it is asked for.
 
     Parameters
     ----------
@@ -74,4 +77,8 @@ def _load_piece(folder, sample_rate, cache):
             f"but holds {[files[k].name for k in sorted(files)]}."
         )
     parts_of = dict(zip((files[k] for k in sorted(files)), parts, strict=True))
-    return ensemble_of(folder.name, name["title"], parts_of, sample_rate, cache)
+    ensemble = ensemble_of(folder.name, name["title"], parts_of, sample_rate, cache)
+    written = {(match["kind"], int(match["k"])): f for f in folder.iterdir() if (match := LINE.fullmatch(f.name))}
+    for k, stem in enumerate(ensemble.stems, start=1):
+        stem.line = written_line(written.get(("F0s", k)), written.get(("Notes", k)))
+    return ensemble

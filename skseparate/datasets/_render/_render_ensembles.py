@@ -16,6 +16,8 @@ from skseparate.datasets._render._instruments import OTHER, OTHERS, RANGES
 from skseparate.datasets._render._players import PLAIN, Effects, beat_times, phrase_curve, play
 from skseparate.datasets._render._types import CONTROL_RATE, Notes
 from skseparate.datasets._stem_cache import StemCache
+from skseparate.lines import Line, notes_line
+from skseparate.lines._line import hertz
 
 FORMAT = 2
 LEAD_SECONDS = (0.2, 1.5)
@@ -268,6 +270,16 @@ class RenderedStem(Recording):
     def take(self):
         """str: Equal for equal sound."""
         return self._performance.key(self._k)
+
+    @cached_property
+    def line(self):
+        """Line: Of the notes as they are played, vibrato included."""
+        played = self._performance.played[self._k]
+        line = notes_line(played.onset, played.offset, hertz(played.pitch))
+        bend = np.zeros(len(line.times))
+        n = min(len(bend), len(played.bend))
+        bend[:n] = played.bend[:n]
+        return Line(line.times, line.frequencies * 2 ** (bend / 1200))
 
     def read(self, start, stop):
         return self._cache.made(self.take, self.n_samples, lambda: self._performance.render(self._k))[start:stop]
