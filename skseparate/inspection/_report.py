@@ -10,7 +10,7 @@ import numpy as np
 from joblib import effective_n_jobs
 
 from skseparate.inspection._html import write_page
-from skseparate.inspection._tracks import Signals, Track, called, part_of
+from skseparate.inspection._tracks import Signals, Track, part_of, title_of
 from skseparate.metrics._difficulty import HOP, Overlap
 from skseparate.metrics._si_sdr import InnerProducts
 
@@ -99,7 +99,7 @@ def write_report(
         facts = _measure(signals, tracks, names, pool.map)
         for track in tracks:
             track.close()
-        title = Path(called(mixture)).stem if title is None else title
+        title = title_of(mixture) if title is None else title
         facts["report"] = os.fspath(output)
         facts["bytes"] = write_page(Path(output), title, signals, tracks, facts, settings or {})
     return facts
@@ -107,27 +107,27 @@ def write_report(
 
 def _tracks(signals, names, folder):
     """The tracks of the page, in the order of `Signals.blocks`."""
-    roles = [("mixture", "the recording")]
-    for role in ("solo", "reference", "residual") if signals.references else ("solo",):
-        roles += [(role, name) for name in names]
-    for k, (role, name) in enumerate(roles):
+    roles = ("solo", "reference", "residual") if signals.references else ("solo",)
+    entries = [("Recording", "mixture"), *((name, role) for name in names for role in roles)]
+    for k, (name, role) in enumerate(entries):
         yield Track(name, role, folder / f"{k}.mp3", signals.sample_rate, signals.n_channels)
 
 
 def _measure(signals, tracks, names, run):
     """Read all once: into the tracks, and into the measures."""
-    n_parts, products, overlap = len(names), InnerProducts(), Overlap()
+    products, overlap = InnerProducts(), Overlap()
     n_frames = -(-signals.n_samples // round(HOP * signals.sample_rate))
+    known = bool(signals.references)
+    solos, best = (slice(1, None, 3), slice(2, None, 3)) if known else (slice(1, None), slice(1, None))
     for blocks, inside in signals.blocks():
         for track, block in zip(tracks, blocks, strict=True):
             if not np.isfinite(block).all():
                 raise ValueError(f"{track.name} ({track.role}) holds NaN or infinity.")
-        done = list(run(lambda track, block, i=inside: track.add(block, i, n_frames), tracks, blocks))
+        done = run(lambda track, block, i=inside: track.add(block, i, n_frames), tracks, blocks)
         powers, monos = zip(*done, strict=True)
-        known = slice(1 + n_parts, 1 + 2 * n_parts) if signals.references else slice(1, 1 + n_parts)
-        overlap.add(np.stack(powers[known]))
-        products.add(np.stack(monos[1 : 1 + n_parts]), np.stack(monos[known]), monos[0])
-    return _facts(names, products, overlap, bool(signals.references))
+        overlap.add(np.stack(powers[best]))
+        products.add(np.stack(monos[solos]), np.stack(monos[best]), monos[0])
+    return _facts(names, products, overlap, known)
 
 
 def _facts(names, products, overlap, known):

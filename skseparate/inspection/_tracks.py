@@ -1,6 +1,7 @@
 """The tracks of a listening page: read once, side by side, in blocks."""
 
 import os
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -89,13 +90,18 @@ class Signals:
         self.references = self._references(mixture, whole, references, sample_rate, first)
 
     def blocks(self):
-        """Blocks of all tracks: ``(n_channels, n_padded)`` each, in the order of the page, and what lies inside."""
+        """Blocks of all tracks, ``(n_channels, n_padded)`` each, and what lies inside.
+
+        First the mixture, then part by part the solo and, where it is known, reference and residual.
+        """
         sources = [self.mixture, *self.solos, *self.references]
         for *blocks, inside in padded_blocks(sources, self.sample_rate):
-            blocks = [_with_channels(block, self.n_channels) for block in blocks]
-            solos, references = blocks[1 : 1 + len(self.solos)], blocks[1 + len(self.solos) :]
-            residuals = [solo - reference for solo, reference in zip(solos, references, strict=False)]
-            yield [*blocks, *residuals], inside
+            mixture, *others = (_with_channels(block, self.n_channels) for block in blocks)
+            if not self.references:
+                yield [mixture, *others], inside
+                continue
+            pairs = zip(others[: len(self.solos)], others[len(self.solos) :], strict=True)
+            yield [mixture, *chain.from_iterable((solo, true, solo - true) for solo, true in pairs)], inside
 
     def _references(self, mixture, whole, references, sample_rate, first):
         """Cut as the mixture is, where they last as long as all of it."""
@@ -142,20 +148,29 @@ def as_channels(item, sample_rate=None):
 
 
 def called(item):
-    """How an error and the page name a track."""
-    known = item if isinstance(item, (str, os.PathLike)) else getattr(item, "path", None)
-    return os.fspath(known) if known is not None else getattr(item, "name", None) or "the recording"
+    """How an error names a track."""
+    return _path(item) or getattr(item, "name", None) or "the recording"
+
+
+def title_of(item):
+    """How the page names a recording."""
+    return Path(_path(item)).stem if _path(item) else called(item)
 
 
 def part_of(item, number):
-    """Name of a part: what its file is called, without the number before it."""
+    """How the page names a part: by what its file is called, without the number before it."""
     known = getattr(item, "parts", None)
     if known and len(known) == 1:
         return known[0]
-    if called(item) == "the recording":
+    if not _path(item):
         return f"part{number}"
-    stem = Path(called(item)).stem
+    stem = title_of(item)
     return stem.lstrip("0123456789").lstrip("_- .") or stem
+
+
+def _path(item):
+    known = item if isinstance(item, (str, os.PathLike)) else getattr(item, "path", None)
+    return None if known is None else os.fspath(known)
 
 
 def _with_channels(block, n_channels):

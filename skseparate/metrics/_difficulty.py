@@ -14,14 +14,14 @@ BLOCK_FRAMES = 128
 def overlap_difficulty(solos, sample_rate, *, frame=FRAME, hop=HOP):
     """How much parts overlap in time and frequency: 0 where they lie apart, 1 where nothing tells them apart.
 
-    In each bin of a spectrogram, a part shares its energy with the others: an ideal mask gives them as much of it
-    as there is of theirs. The mean over parts of the share of energy that is lost so, divided by its highest value,
-    ``(n - 1) / n`` for n parts that sound.
+    In each bin of a spectrogram, the ideal ratio mask leaves a part its share of the magnitudes, and loses the rest of
+    its energy to the others. This is the mean over parts of the share of their energy that is lost so, divided by the
+    highest that there is, ``(n - 1) / n`` for n parts that sound.
 
     Parameters
     ----------
     solos : array or Recording of shape (n_parts, n_samples)
-        The true solos, or estimates of them. A recording is read block by block.
+        The true solos, or estimates of them. A lazy recording is read block by block.
     sample_rate : float
         In Hz.
     frame, hop : float, default=0.12 and 0.03
@@ -30,9 +30,9 @@ def overlap_difficulty(solos, sample_rate, *, frame=FRAME, hop=HOP):
     Returns
     -------
     difficulty : float
-        From 0 to 1. It does not depend on the order of the parts, nor on a gain that all have in common; 1 if and
-        only if their power spectrograms are equal up to a gain each. Silent parts do not count, and where fewer than
-        two sound, there is nothing to separate: 0.
+        From 0 to 1. It does not depend on the order of the parts, nor on a gain that all have in common; it is 1 if
+        and only if their magnitudes are equal up to a gain each. Silent parts do not count, and where fewer than two
+        sound, there is nothing to separate: 0. Independent white noises score about 0.8 for two parts, 0.9 for five.
 
     Raises
     ------
@@ -49,9 +49,11 @@ def overlap_difficulty(solos, sample_rate, *, frame=FRAME, hop=HOP):
     >>> from skseparate.metrics import overlap_difficulty
     >>> time = np.arange(8000) / 8000
     >>> low, high = np.sin(2 * np.pi * 440 * time), np.sin(2 * np.pi * 880 * time)
-    >>> round(overlap_difficulty([low, high], 8000), 3)
+    >>> round(overlap_difficulty([low, high], 8000), 2)
     0.0
-    >>> round(overlap_difficulty([low, 0.1 * low], 8000), 3)
+    >>> round(overlap_difficulty([low, low + high], 8000), 2)
+    0.75
+    >>> round(overlap_difficulty([low, 0.1 * low], 8000), 2)
     1.0
     """
     solos = solos if hasattr(solos, "read") else np.asarray(solos)
@@ -73,7 +75,7 @@ class Overlap:
     energies : ndarray of shape (n_parts,)
         Of each part.
     lost : ndarray of shape (n_parts,)
-        What an ideal mask gives to the others.
+        What the ideal ratio mask loses of each.
     """
 
     def __init__(self):
@@ -82,8 +84,9 @@ class Overlap:
     def add(self, powers):
         """Add power spectrograms of all parts, ``(n_parts, n_frames, n_bins)``."""
         powers = np.asarray(powers, np.float64)
-        total = powers.sum(axis=0)
-        others = np.divide(total - powers, total, out=np.zeros_like(powers), where=total > 0)
+        magnitudes = np.sqrt(powers)
+        total = magnitudes.sum(axis=0)
+        others = np.divide(total - magnitudes, total, out=np.zeros_like(powers), where=total > 0)
         self.energies = self.energies + powers.sum(axis=(1, 2))
         self.lost = self.lost + (powers * others).sum(axis=(1, 2))
 
