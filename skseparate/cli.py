@@ -145,9 +145,10 @@ def fit(stems, output, regressor, segment, alpha, rank, minutes, search, start_f
 @click.option("--duration", type=click.FloatRange(0, min_open=True), help="How much to separate, in seconds.")
 @click.option("--format", "suffix", default="wav", show_default=True, type=click.Choice(["wav", "flac"]))
 @click.option("--subtype", default="PCM_24", show_default=True, help="Sample format, as libsndfile names it.")
+@click.option("--report", is_flag=True, help="Also write a listening page beside the solos: report.html.")
 @as_json
 @refusing
-def separate(mixes, model, output, parts, guess, minus, start, duration, suffix, subtype, as_json):
+def separate(mixes, model, output, parts, guess, minus, start, duration, suffix, subtype, report, as_json):
     """Separate recordings into one file a part, at their own rate, length and channels."""
     import soundfile
 
@@ -162,7 +163,7 @@ def separate(mixes, model, output, parts, guess, minus, start, duration, suffix,
     _check_parts(separator, parts, guess)
     options = {"parts": parts, "guess": guess, "minus": minus, "start": start, "duration": duration}
     outcomes = [
-        _separate_one(separator, mix, folder, as_json, subtype=subtype, suffix=suffix, **options)
+        _separate_one(separator, mix, folder, as_json, model if report else None, subtype=subtype, suffix=suffix, **options)
         for mix, folder in folders.items()
     ]
     if as_json:
@@ -170,6 +171,28 @@ def separate(mixes, model, output, parts, guess, minus, start, duration, suffix,
     failed = [outcome["mix"] for outcome in outcomes if "error" in outcome]
     if failed:
         raise Refusal(f"{len(failed)} of {len(outcomes)} recordings failed: {', '.join(failed)}.")
+
+
+@main.command()
+@click.argument("recording")
+@click.argument("solos")
+@click.option("-o", "--output", help="Where to write the page; by default SOLOS/report.html.")
+@click.option("--references", help="Folder of the true parts, an audio file a part: then solos are scored.")
+@click.option("--start", type=click.FloatRange(0), help="Where solos of an excerpt begin, in seconds.")
+@click.option("-m", "--model", help="The model that separated, to be named on the page.")
+@as_json
+@refusing
+def report(recording, solos, output, references, start, model, as_json):
+    """Write a listening page of a RECORDING and a folder of its SOLOS: one HTML file to hear, see and judge them."""
+    from skseparate import load_separator
+    from skseparate.inspection._folder import report_folder, settings_of
+
+    folder = Path(output or ".").absolute().parent
+    if output and (not folder.is_dir() or Path(output).is_dir()):
+        raise Refusal(f"-o {output} must name a file in a folder that exists.")
+    settings = settings_of(load_separator(model), model) if model else None
+    facts = report_folder(recording, solos, output, references, start, settings, _n_jobs())
+    click.echo(json.dumps(facts) if as_json else f"Wrote {facts['report']} ({facts['bytes'] / 1e6:.1f} MB)")
 
 
 @main.command()
@@ -292,6 +315,11 @@ def _write(path, text):
         partial.unlink(missing_ok=True)
 
 
+def _n_jobs():
+    """How many threads `--threads` allows; all by default."""
+    return click.get_current_context().find_root().params.get("threads") or -1
+
+
 def _say(text):
     click.echo(text, err=True)
 
@@ -337,8 +365,11 @@ def _folders(mixes, output):
     return folders
 
 
-def _separate_one(separator, mix, folder, quiet, guess=False, **options):
-    """Separate a mix and say so; what is refused is said, too, and the batch goes on."""
+def _separate_one(separator, mix, folder, quiet, reported=None, guess=False, **options):
+    """Separate a mix and say so; what is refused is said, too, and the batch goes on.
+
+    With the name of the model to be `reported`, there is a listening page, too.
+    """
     from skseparate._files import guess_file, separate_file
 
     rates, guessed = [], None
@@ -351,6 +382,7 @@ def _separate_one(separator, mix, folder, quiet, guess=False, **options):
             files, gain = separate_file(
                 separator, mix, folder, on_block=on_block, on_rate=lambda *pair: rates.extend(pair), **options
             )
+        page = reported and _report_one(separator, reported, mix, files, options["start"])
     except Exception as error:
         if (message := sentence(error)) is None:
             raise
@@ -359,9 +391,18 @@ def _separate_one(separator, mix, folder, quiet, guess=False, **options):
     if not quiet:
         said = "" if gain == 1 else f" (all multiplied by {gain:.3f}, since one would have clipped)"
         said += f" (resampled from {rates[0]} to {rates[1]} Hz and back)" if rates else ""
-        click.echo(f"{mix} -> {folder}{os.sep}: {', '.join(f.name for f in files)}{said}")
+        shown = files if page is None else [*files, page]
+        click.echo(f"{mix} -> {folder}{os.sep}: {', '.join(f.name for f in shown)}{said}")
     outcome = {"mix": mix, "files": [str(f) for f in files], "gain": gain, "resampled": rates[1] if rates else None}
-    return outcome | ({"parts": list(options["parts"]), "confidence": guessed} if guessed else {})
+    outcome |= {"parts": list(options["parts"]), "confidence": guessed} if guessed else {}
+    return outcome if page is None else {**outcome, "report": str(page)}
+
+
+def _report_one(separator, model, mix, files, start):
+    """The listening page beside the solos of a mix."""
+    from skseparate.inspection._folder import report_solos, settings_of
+
+    return report_solos(mix, files, start, settings_of(separator, model), _n_jobs())
 
 
 class _bar:
