@@ -36,17 +36,19 @@ def masks(estimates, view, kind):
     array([[0.75],
            [0.25]])
     """
-    estimates = estimates.clip(0, None)
+    shares = estimates.clip(0, None)  # a copy: all that follows is in place, as arrays this large cost more than sums
     if kind == "direct":
-        return _divide(estimates, view)
-    shares = _divide(estimates, estimates.max(axis=0))  # at most 1, so squares neither overflow nor vanish
+        shares *= _inverse(view)
+        return shares
+    shares *= _inverse(shares.max(axis=0))  # at most 1, so squares neither overflow nor vanish
     if kind == "wiener":
-        shares = shares**2
+        shares *= shares
     total = shares.sum(axis=0)
-    return np.where(total > 0, _divide(shares, total), np.asarray(1 / len(estimates), estimates.dtype))
+    shares *= _inverse(total)
+    np.copyto(shares, 1 / len(shares), where=total == 0)
+    return shares
 
 
-def _divide(numerator, denominator):
-    """Quotient, 0 where the denominator is 0 (or too small to divide by)."""
-    possible = denominator > np.finfo(denominator.dtype).tiny
-    return np.where(possible, numerator / np.where(possible, denominator, 1), 0)
+def _inverse(values):
+    """One over the values, 0 where they are 0 (or too small to divide by)."""
+    return np.divide(1, values, out=np.zeros_like(values), where=values > np.finfo(values.dtype).tiny)

@@ -5,9 +5,14 @@ from numbers import Real
 import numpy as np
 import scipy.fft
 from scipy.signal import get_window
+from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval
 
 from skseparate.preprocessing._base import SignalTransformer, is_tensor, pad_last, whole_samples
+
+# Bytes of frames that are windowed and transformed at once: a large array of frames is written to memory and read
+# again, which takes several times as long as the transforms; this much stays in the processor's cache.
+CHUNK_BYTES = 2**20
 
 
 def stft(signals, window, hop_length):
@@ -53,8 +58,13 @@ def stft(signals, window, hop_length):
 
         scaled = torch.as_tensor(window / window.sum(), dtype=signals.dtype, device=signals.device)
         return torch.fft.rfft(padded.unfold(-1, frame_length, hop_length) * scaled)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, frame_length, axis=-1)[..., ::hop_length, :]
-    return scipy.fft.rfft(frames * (window / window.sum()).astype(signals.dtype), overwrite_x=True)
+    scaled = (window / window.sum()).astype(signals.dtype)
+    frames = np.lib.stride_tricks.sliding_window_view(padded.reshape(-1, n_padded), frame_length, axis=-1)
+    frames = frames[:, ::hop_length]
+    spectrograms = np.empty((*frames.shape[:2], frame_length // 2 + 1), np.result_type(signals.dtype, np.complex64))
+    for chunk in _chunks(*frames.shape, signals.dtype.itemsize):
+        spectrograms[chunk] = scipy.fft.rfft(frames[chunk] * scaled, overwrite_x=True)
+    return spectrograms.reshape(*signals.shape[:-1], n_frames, -1)
 
 
 def istft(spectrograms, window, hop_length):
@@ -84,16 +94,32 @@ def istft(spectrograms, window, hop_length):
     See `stft`.
     """
     frame_length, margin = len(window), len(window) - hop_length
-    n_frames = spectrograms.shape[-2]
+    *leading, n_frames, n_bins = spectrograms.shape
+    weights = _synthesis_window(window, hop_length)
+    n_grid = n_frames + -(-frame_length // hop_length) - 1
     if is_tensor(spectrograms):
         import torch
 
         frames = torch.fft.irfft(spectrograms, frame_length)
-        weights = torch.as_tensor(_synthesis_window(window, hop_length), dtype=frames.dtype, device=frames.device)
+        weights = torch.as_tensor(weights, dtype=frames.dtype, device=frames.device)
+        grid = frames.new_zeros((*leading, n_grid, hop_length))
+        _overlap_add(frames * weights, grid)
     else:
-        frames = scipy.fft.irfft(spectrograms, frame_length)
-        weights = _synthesis_window(window, hop_length).astype(frames.dtype)
-    return _overlap_add(frames * weights, hop_length)[..., margin : n_frames * hop_length]
+        spectrograms = spectrograms.reshape(-1, n_frames, n_bins)
+        grid = np.zeros((len(spectrograms), n_grid, hop_length), np.result_type(spectrograms.real.dtype, np.float32))
+        for rows, few in _chunks(len(spectrograms), n_frames, frame_length, grid.itemsize):
+            frames = scipy.fft.irfft(spectrograms[rows, few], frame_length)
+            frames *= weights.astype(frames.dtype)
+            _overlap_add(frames, grid[rows, few.start :])
+    return grid.reshape(*leading, n_grid * hop_length)[..., margin : n_frames * hop_length]
+
+
+def _chunks(n_signals, n_frames, frame_length, itemsize):
+    """Slices of signals and of frames that together are all frames, `CHUNK_BYTES` at a time."""
+    few = max(1, CHUNK_BYTES // (frame_length * itemsize))
+    for rows in gen_batches(n_signals, max(1, few // n_frames)):
+        for frames in gen_batches(n_frames, few):
+            yield rows, frames
 
 
 def _synthesis_window(window, hop_length):
@@ -103,19 +129,15 @@ def _synthesis_window(window, hop_length):
     return window * window.sum() / np.tile(squares, n_hops)[: len(window)]
 
 
-def _overlap_add(frames, hop_length):
-    """Sum of frames ``(..., n_frames, frame_length)``, each `hop_length` after the last.
+def _overlap_add(frames, grid):
+    """Add frames ``(..., n_frames, frame_length)``, each a hop after the last, to a grid ``(..., n_hops, hop_length)``.
 
-    Piece r of each frame falls into one grid of hops, shifted by r: few large sums instead of one a frame.
+    Piece r of each frame falls into the grid, shifted by r: few large sums instead of one a frame.
     """
-    *leading, n_frames, frame_length = frames.shape
-    n_pieces = -(-frame_length // hop_length)
-    frames = pad_last(frames, 0, n_pieces * hop_length - frame_length)
-    shape = (*leading, n_frames + n_pieces - 1, hop_length)
-    total = frames.new_zeros(shape) if is_tensor(frames) else np.zeros(shape, frames.dtype)
-    for r in range(n_pieces):
-        total[..., r : r + n_frames, :] += frames[..., r * hop_length : (r + 1) * hop_length]
-    return total.reshape(*leading, shape[-2] * hop_length)
+    n_frames, frame_length, hop_length = *frames.shape[-2:], grid.shape[-1]
+    for r, start in enumerate(range(0, frame_length, hop_length)):
+        piece = frames[..., start : start + hop_length]
+        grid[..., r : r + n_frames, : piece.shape[-1]] += piece
 
 
 class STFT(SignalTransformer):
