@@ -62,7 +62,7 @@ def guess_parts(separator, recording):
 
 
 def _likeliest(heard):
-    """Counts of the instruments, two to five together, whose log-probabilities ``(n_instruments, n_counts)`` are largest."""
+    """Likeliest counts, two to five players together, from log-probabilities ``(n_instruments, n_counts)``."""
     best = {0: (0.0, ())}  # by number of parts so far
     for row in heard:
         grown = {}

@@ -1,6 +1,5 @@
 """The `skseparate` command: thin, one function a subcommand."""
 
-import functools
 import json
 import os
 import sys
@@ -8,42 +7,9 @@ from pathlib import Path
 
 import click
 
+from skseparate._refusal import Refusal, refusing
+from skseparate._separating import check_parts, folders, n_jobs, say, separate_one, split_parts
 from skseparate._version import __version__
-
-
-class Refusal(click.ClickException):
-    """One sentence to the user, exit code 2."""
-
-    exit_code = 2
-
-
-def sentence(error):
-    """What the library or the disk refuses, in one sentence; None for anything else, which is a bug."""
-    if isinstance(error, MemoryError):
-        return f"There is not enough memory ({error or 'no more is to be had'}): allow more, or ask for less at once."
-    if isinstance(error, ValueError):
-        return str(error)
-    if isinstance(error, OSError):
-        return f"{error.filename or 'The disk'}: {error.strerror or error}."
-    if type(error).__name__ == "LibsndfileError":
-        return f"The audio cannot be written: {error.error_string}"
-    return None
-
-
-def refusing(command):
-    """Say in one sentence what is refused, without a traceback."""
-
-    @functools.wraps(command)
-    def wrapped(*args, **kwargs):
-        try:
-            return command(*args, **kwargs)
-        except Exception as error:
-            if (message := sentence(error)) is None:
-                raise
-            raise Refusal(message) from error
-
-    return wrapped
-
 
 # The ridge, the baseline of baselines, and the networks of `NeuralRegressor`.
 REGRESSORS = ("ridge", "equaliser", "mlp", "cnn", "unet", "blstm", "ensemble")
@@ -119,13 +85,13 @@ def fit(stems, output, regressor, segment, alpha, rank, minutes, search, start_f
     if not folder.is_dir() or Path(output).is_dir():  # said before hours of fitting, not after
         raise Refusal(f"-o {output} must name a file in a folder that exists.")
     if start_from is None:
-        X, y, songs = load_ensembles(stems, rate_fits, _say).power_set(min_parts=2)
+        X, y, songs = load_ensembles(stems, rate_fits, say).power_set(min_parts=2)
         separator, score = fit_separator(X, y, songs, regressor, segment, alpha, rank, minutes, search)
     else:
         from skseparate import load_separator
 
         separator, score = load_separator(start_from), None
-        X, y, songs = load_ensembles(stems, separator.accepts_rate, _say).power_set(min_parts=2)
+        X, y, songs = load_ensembles(stems, separator.accepts_rate, say).power_set(min_parts=2)
         fine_tune(separator, X, y, minutes)
     save_separator(separator, output)
     facts = {"model": output, "mixes": len(X), "songs": len(set(songs)), "parts": separator.n_slots_, "score": score}
@@ -154,17 +120,18 @@ def separate(mixes, model, output, parts, guess, minus, start, duration, suffix,
 
     from skseparate import load_separator
 
-    parts = _split_parts(parts)
+    parts = split_parts(parts)
     if not soundfile.check_format(suffix.upper(), subtype):
         known = ", ".join(sorted(soundfile.available_subtypes(suffix.upper())))
         raise Refusal(f"--subtype {subtype} does not go with --format {suffix}; choose from {known}.")
-    folders = _folders(mixes, Path(output))
+    places = folders(mixes, Path(output))
     separator = load_separator(model)
-    _check_parts(separator, parts, guess)
+    check_parts(separator, parts, guess)
     options = {"parts": parts, "guess": guess, "minus": minus, "start": start, "duration": duration}
+    options |= {"subtype": subtype, "suffix": suffix}
     outcomes = [
-        _separate_one(separator, mix, folder, as_json, model if report else None, subtype=subtype, suffix=suffix, **options)
-        for mix, folder in folders.items()
+        separate_one(separator, mix, folder, as_json, model if report else None, **options)
+        for mix, folder in places.items()
     ]
     if as_json:
         click.echo(json.dumps(outcomes))
@@ -191,7 +158,7 @@ def report(recording, solos, output, references, start, model, as_json):
     if output and (not folder.is_dir() or Path(output).is_dir()):
         raise Refusal(f"-o {output} must name a file in a folder that exists.")
     settings = settings_of(load_separator(model), model) if model else None
-    facts = report_folder(recording, solos, output, references, start, settings, _n_jobs())
+    facts = report_folder(recording, solos, output, references, start, settings, n_jobs())
     click.echo(json.dumps(facts) if as_json else f"Wrote {facts['report']} ({facts['bytes'] / 1e6:.1f} MB)")
 
 
@@ -212,7 +179,7 @@ def evaluate(stems, model, output, bss, as_json):
     if export is None:
         raise Refusal(f"-o {output} must end in .csv, .json or .md.")
     separator = load_separator(model)
-    X, y, _ = load_ensembles(stems, separator.accepts_rate, _say).power_set(min_parts=2)
+    X, y, _ = load_ensembles(stems, separator.accepts_rate, say).power_set(min_parts=2)
     evaluation = evaluate({"model": separator}, X, y, trained_on=os.path.basename(model), bss=bss, verbose=True)
     if output:
         _write(Path(output), getattr(evaluation, export)())
@@ -313,112 +280,6 @@ def _write(path, text):
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _n_jobs():
-    """How many threads `--threads` allows; all by default."""
-    return click.get_current_context().find_root().params.get("threads") or -1
-
-
-def _say(text):
-    click.echo(text, err=True)
-
-
-def _split_parts(parts):
-    if parts is None:
-        return None
-    names = [name.strip() for name in parts.split(",")]
-    if not all(names) or any(set(name) & set('/\\:*?"<>|') or name.startswith(".") for name in names):
-        raise Refusal(f"--parts {parts!r} must be names with commas between, such as vn,vn,va,vc.")
-    return names
-
-
-def _check_parts(separator, parts, guess):
-    """A model that is told the parts is told, or guesses; before any recording is read."""
-    if not getattr(separator.regressor_, "is_told", False):
-        if guess:
-            raise Refusal("--guess needs a model that is told the parts, such as the one that comes with skseparate.")
-        return
-    from skseparate._parts import INSTRUMENTS, part_codes
-
-    if guess and parts:
-        raise Refusal("--parts and --guess exclude each other: tell the parts, or let them be guessed.")
-    if not guess and not parts:
-        known = ", ".join(INSTRUMENTS[:-1])
-        raise Refusal(
-            f"--parts is missing: tell the parts in score order, such as --parts vn,vn,va,vc, of {known} (or their full "
-            "names) and other; or let them be guessed with --guess."
-        )
-    if parts:
-        part_codes(parts)
-
-
-def _folders(mixes, output):
-    """Output folder of each mix; no two mixes share one, and none lies in its own output."""
-    folders = {mix: output / Path(mix).stem for mix in dict.fromkeys(mixes)}
-    for mix, folder in folders.items():
-        twin = next((other for other, f in folders.items() if f == folder and other != mix), None)
-        if twin is not None:
-            raise Refusal(f"{mix} and {twin} would both be written to {folder}: separate them into different outputs.")
-        if Path(mix).resolve().parent == folder.resolve():
-            raise Refusal(f"{mix} lies in {folder}, where its solos would go: choose another output.")
-    return folders
-
-
-def _separate_one(separator, mix, folder, quiet, reported=None, guess=False, **options):
-    """Separate a mix and say so; what is refused is said, too, and the batch goes on.
-
-    With the name of the model to be `reported`, there is a listening page, too.
-    """
-    from skseparate._files import guess_file, separate_file
-
-    rates, guessed = [], None
-    try:
-        if guess:
-            options["parts"], guessed = guess_file(separator, mix, options["start"], options["duration"])
-            sure = ", ".join(f"{part} {share:.0%}" for part, share in guessed.items())
-            _say(f"{mix}: guessed --parts {','.join(options['parts'])} (confidence: {sure})")
-        with _bar(os.path.basename(mix)) as on_block:
-            files, gain = separate_file(
-                separator, mix, folder, on_block=on_block, on_rate=lambda *pair: rates.extend(pair), **options
-            )
-        page = reported and _report_one(separator, reported, mix, files, options["start"])
-    except Exception as error:
-        if (message := sentence(error)) is None:
-            raise
-        click.echo(f"Error: {message}", err=True)
-        return {"mix": mix, "error": message}
-    if not quiet:
-        said = "" if gain == 1 else f" (all multiplied by {gain:.3f}, since one would have clipped)"
-        said += f" (resampled from {rates[0]} to {rates[1]} Hz and back)" if rates else ""
-        shown = files if page is None else [*files, page]
-        click.echo(f"{mix} -> {folder}{os.sep}: {', '.join(f.name for f in shown)}{said}")
-    outcome = {"mix": mix, "files": [str(f) for f in files], "gain": gain, "resampled": rates[1] if rates else None}
-    outcome |= {"parts": list(options["parts"]), "confidence": guessed} if guessed else {}
-    return outcome if page is None else {**outcome, "report": str(page)}
-
-
-def _report_one(separator, model, mix, files, start):
-    """The listening page beside the solos of a mix."""
-    from skseparate.inspection._folder import report_solos, settings_of
-
-    return report_solos(mix, files, start, settings_of(separator, model), _n_jobs())
-
-
-class _bar:
-    """A progress bar of one recording: on a terminal, not in a pipe."""
-
-    def __init__(self, description):
-        self._description = description
-
-    def __enter__(self):
-        from tqdm import tqdm
-
-        self._tqdm = tqdm(desc=self._description, total=100, unit="%", disable=not sys.stderr.isatty(), leave=False)
-        return lambda share: self._tqdm.update(round(100 * share) - self._tqdm.n)
-
-    def __exit__(self, *error):
-        self._tqdm.close()
 
 
 def _progress(steps, description):

@@ -62,9 +62,7 @@ class HumSeparator(BaseOracle):
         "mask": [StrOptions({"ratio", "wiener"})],
     }
 
-    def __init__(
-        self, hold=0.2, tolerance=10.0, rest=False, mask="ratio", representation=None, sample_rate=None
-    ):
+    def __init__(self, hold=0.2, tolerance=10.0, rest=False, mask="ratio", representation=None, sample_rate=None):
         self.hold = hold
         self.tolerance = tolerance
         self.rest = rest

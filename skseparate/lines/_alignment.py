@@ -135,7 +135,9 @@ def _excerpt(score, beats, seconds, heard):
     start, stop = (min(max(0.0, (row - 1) * HOP), seconds[-1]) for row in (first, last))
     inside = (seconds > start) & (seconds < stop)
     ends = np.interp([start, stop], seconds, beats)
-    return np.concatenate([ends[:1], beats[inside], ends[1:]]), np.concatenate([[0], seconds[inside] - start, [stop - start]])
+    return np.concatenate([ends[:1], beats[inside], ends[1:]]), np.concatenate(
+        [[0], seconds[inside] - start, [stop - start]]
+    )
 
 
 def _heard(recording, rate):

@@ -97,11 +97,13 @@ def _path(a, b, around):
     for k, (low, high) in enumerate(zip(lows, highs, strict=True)):
         rows = np.arange(low, high + 1)
         cost = 0.5 * np.square(a[rows] - b[k - rows]).sum(axis=1) + 1e-6
-        candidates = np.stack([
-            _at(before[0], rows - 1) + WEIGHTS[0] * cost,
-            _at(before[1], rows - 1) + WEIGHTS[1] * cost,
-            _at(before[1], rows) + WEIGHTS[2] * cost,
-        ])
+        candidates = np.stack(
+            [
+                _at(before[0], rows - 1) + WEIGHTS[0] * cost,
+                _at(before[1], rows - 1) + WEIGHTS[1] * cost,
+                _at(before[1], rows) + WEIGHTS[2] * cost,
+            ]
+        )
         best = candidates.argmin(axis=0)
         total = candidates[best, np.arange(len(rows))] if k else cost
         steps.append(best.astype(np.int8))

@@ -57,9 +57,9 @@ def _line(recording, rate, part, alignment):
     played = (part.onset < alignment.beats[-1]) & (part.onset + part.duration > alignment.beats[0])
     onset, offset = alignment.at(part.onset[played]), alignment.at((part.onset + part.duration)[played])
     frequencies = hertz(part.pitch[played])
-    salience = np.array([
-        note_salience(recording, rate, *note) for note in zip(onset, offset, frequencies, strict=True)
-    ]).reshape(-1, len(CENTS))
+    salience = np.array(
+        [note_salience(recording, rate, *note) for note in zip(onset, offset, frequencies, strict=True)]
+    ).reshape(-1, len(CENTS))
     return notes_line(onset, offset, frequencies * 2 ** (_tuned(salience) / 1200))
 
 

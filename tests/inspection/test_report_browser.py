@@ -278,7 +278,7 @@ def test_everything_has_a_name_for_a_screen_reader(opened, report):
 
 def test_any_name_is_harmless(opened, tmp_path):
     solos = 0.1 * np.random.default_rng(0).normal(size=(2, RATE))
-    page = opened(write_page(tmp_path / "nasty.html", solos, parts=[NASTY, "$x &amp; \""], title=NASTY))
+    page = opened(write_page(tmp_path / "nasty.html", solos, parts=[NASTY, '$x &amp; "'], title=NASTY))
     assert page.text_content("h1") == NASTY
     assert page.text_content(".track.solo .part") == f"1 {NASTY}"
     page.keyboard.press("1")
@@ -292,7 +292,9 @@ def test_it_fits_the_screen_in_light_and_dark(opened, report, tmp_path, width, s
     page = opened(report, width=width, height=740, color_scheme=scheme)
     page.screenshot(path=tmp_path / "page.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    low = page.locator("button").evaluate_all("all => all.filter(e => e.offsetHeight < 40 || e.offsetWidth < 40).length")
+    low = page.locator("button").evaluate_all(
+        "all => all.filter(e => e.offsetHeight < 40 || e.offsetWidth < 40).length"
+    )
     assert low == 0
     paper, ink = (
         sum(map(int, page.evaluate(f"getComputedStyle(document.body).{of}").strip("rgb()").split(",")))

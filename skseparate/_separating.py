@@ -1,0 +1,117 @@
+"""What `skseparate separate` does for each recording."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from skseparate._refusal import Refusal, sentence
+
+
+def n_jobs():
+    """How many threads `--threads` allows; all by default."""
+    return click.get_current_context().find_root().params.get("threads") or -1
+
+
+def say(text):
+    """To people, where the output is for programs."""
+    click.echo(text, err=True)
+
+
+def split_parts(parts):
+    """Names of the parts from the text of an option."""
+    if parts is None:
+        return None
+    names = [name.strip() for name in parts.split(",")]
+    if not all(names) or any(set(name) & set('/\\:*?"<>|') or name.startswith(".") for name in names):
+        raise Refusal(f"--parts {parts!r} must be names with commas between, such as vn,vn,va,vc.")
+    return names
+
+
+def check_parts(separator, parts, guess):
+    """A model that is told the parts is told, or guesses; before any recording is read."""
+    if not getattr(separator.regressor_, "is_told", False):
+        if guess:
+            raise Refusal("--guess needs a model that is told the parts, such as the one that comes with skseparate.")
+        return
+    from skseparate._parts import INSTRUMENTS, part_codes
+
+    if guess and parts:
+        raise Refusal("--parts and --guess exclude each other: tell the parts, or let them be guessed.")
+    if not guess and not parts:
+        known = ", ".join(INSTRUMENTS[:-1])
+        raise Refusal(
+            f"--parts is missing: tell the parts in score order, such as --parts vn,vn,va,vc, of {known} (or their "
+            "full names) and other; or let them be guessed with --guess."
+        )
+    if parts:
+        part_codes(parts)
+
+
+def folders(mixes, output):
+    """Output folder of each mix; no two mixes share one, and none lies in its own output."""
+    folders = {mix: output / Path(mix).stem for mix in dict.fromkeys(mixes)}
+    for mix, folder in folders.items():
+        twin = next((other for other, f in folders.items() if f == folder and other != mix), None)
+        if twin is not None:
+            raise Refusal(f"{mix} and {twin} would both be written to {folder}: separate them into different outputs.")
+        if Path(mix).resolve().parent == folder.resolve():
+            raise Refusal(f"{mix} lies in {folder}, where its solos would go: choose another output.")
+    return folders
+
+
+def separate_one(separator, mix, folder, quiet, reported=None, guess=False, **options):
+    """Separate a mix and say so; what is refused is said, too, and the batch goes on.
+
+    With the name of the model to be `reported`, there is a listening page, too.
+    """
+    from skseparate._files import guess_file, separate_file
+
+    rates, guessed = [], None
+    try:
+        if guess:
+            options["parts"], guessed = guess_file(separator, mix, options["start"], options["duration"])
+            sure = ", ".join(f"{part} {share:.0%}" for part, share in guessed.items())
+            say(f"{mix}: guessed --parts {','.join(options['parts'])} (confidence: {sure})")
+        with _bar(os.path.basename(mix)) as on_block:
+            files, gain = separate_file(
+                separator, mix, folder, on_block=on_block, on_rate=lambda *pair: rates.extend(pair), **options
+            )
+        page = reported and _report_one(separator, reported, mix, files, options["start"])
+    except Exception as error:
+        if (message := sentence(error)) is None:
+            raise
+        click.echo(f"Error: {message}", err=True)
+        return {"mix": mix, "error": message}
+    if not quiet:
+        said = "" if gain == 1 else f" (all multiplied by {gain:.3f}, since one would have clipped)"
+        said += f" (resampled from {rates[0]} to {rates[1]} Hz and back)" if rates else ""
+        shown = files if page is None else [*files, page]
+        click.echo(f"{mix} -> {folder}{os.sep}: {', '.join(f.name for f in shown)}{said}")
+    outcome = {"mix": mix, "files": [str(f) for f in files], "gain": gain, "resampled": rates[1] if rates else None}
+    outcome |= {"parts": list(options["parts"]), "confidence": guessed} if guessed else {}
+    return outcome if page is None else {**outcome, "report": str(page)}
+
+
+def _report_one(separator, model, mix, files, start):
+    """The listening page beside the solos of a mix."""
+    from skseparate.inspection._folder import report_solos, settings_of
+
+    return report_solos(mix, files, start, settings_of(separator, model), n_jobs())
+
+
+class _bar:
+    """A progress bar of one recording: on a terminal, not in a pipe."""
+
+    def __init__(self, description):
+        self._description = description
+
+    def __enter__(self):
+        from tqdm import tqdm
+
+        self._tqdm = tqdm(desc=self._description, total=100, unit="%", disable=not sys.stderr.isatty(), leave=False)
+        return lambda share: self._tqdm.update(round(100 * share) - self._tqdm.n)
+
+    def __exit__(self, *error):
+        self._tqdm.close()
