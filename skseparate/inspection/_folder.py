@@ -5,8 +5,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from skseparate._parts import part_name
 from skseparate.datasets import load_stems
-from skseparate.datasets._layout import part_name, stem_files
+from skseparate.datasets._layout import stem_files
 from skseparate.inspection._report import write_report
 
 PAGE = "report.html"

@@ -5,8 +5,8 @@ import pytest
 import soundfile
 from numpy.testing import assert_array_equal
 
+from skseparate._parts import part_name
 from skseparate.datasets import load_stems, load_urmp
-from skseparate.datasets._layout import part_name
 
 
 @pytest.fixture
