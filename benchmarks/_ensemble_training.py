@@ -209,7 +209,7 @@ def train_census(net, mixer, n_steps, device="cpu", lr=1e-3, show=print):
         Changed in place.
     mixer : Mixer
     n_steps : int
-        Of six mixes of eight seconds.
+        Of six mixes of four seconds.
     """
     optimizer = torch.optim.AdamW(net.census.parameters(), lr, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, n_steps)
@@ -217,7 +217,7 @@ def train_census(net, mixer, n_steps, device="cpu", lr=1e-3, show=print):
     net.census.train()
     losses = []
     for step in range(n_steps):
-        stems, equalisers, codes = (t.to(device) for t in mixer.batch(10**9 + step, 6, 8.0))
+        stems, equalisers, codes = (t.to(device) for t in mixer.batch(10**9 + step, 6, 4.0))
         with torch.no_grad(), torch.autocast(device, torch.bfloat16):
             heard = net.encode((spectrograms(stems) * equalisers[:, :, None]).sum(dim=1).abs())[-1]
         logits = net.census(heard.float())

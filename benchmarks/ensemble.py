@@ -74,7 +74,10 @@ def duets(urmp, model):
 
 def oracles():
     """What no fixed filter can pass: the best equalisers."""
-    return {"oracle equaliser, third-octave": OracleEqualiser(), "oracle equaliser, bin": OracleEqualiser("bin")}
+    return {
+        "oracle equaliser, third-octave": OracleEqualiser(sample_rate=RATE),
+        "oracle equaliser, bin": OracleEqualiser("bin", sample_rate=RATE),
+    }
 
 
 def mean(rows, name):

@@ -47,7 +47,7 @@ def harmonic_masks(magnitudes, f0, frame, spread=None, tolerance=TOLERANCE, rest
     >>> import numpy as np
     >>> from skseparate.lines import harmonic_masks
     >>> magnitudes = np.ones((1, 100))  # of frames of 0.1 s: bins of 10 Hz
-    >>> harmonic_masks(magnitudes, np.array([[200.0], [310.0]]), 0.1)[:, 0, [20, 31, 62]].round(2).tolist()
+    >>> harmonic_masks(magnitudes, np.array([[200.0], [310.0]]), 0.1)[:, 0, [20, 31, 62]].round(1).tolist()
     [[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]]
     """
     return masks(harmonic_estimates(magnitudes, f0, frame, spread, tolerance, rest), None, "ratio")

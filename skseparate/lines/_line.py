@@ -30,9 +30,9 @@ class Line:
     --------
     >>> from skseparate.lines import Line
     >>> line = Line([0.0, 0.01, 0.02, 0.03], [440, 440, 0, 0])
-    >>> line.at([0.0, 0.005, 0.03, 9.0]).tolist()
+    >>> line.at([0.0, 0.005, 0.03, 9.0]).round(6).tolist()
     [440.0, 440.0, 0.0, 0.0]
-    >>> line.at([0.04], hold=0.05).tolist()
+    >>> line.at([0.04], hold=0.05).round(6).tolist()
     [440.0]
     """
 
@@ -91,7 +91,7 @@ class LazyLine(Line):
     --------
     >>> from functools import partial
     >>> from skseparate.lines import LazyLine, Line
-    >>> LazyLine(partial(Line, [0.0, 0.01], [220, 220])).at([0.0]).tolist()
+    >>> LazyLine(partial(Line, [0.0, 0.01], [220, 220])).at([0.0]).round(6).tolist()
     [220.0]
     """
 
@@ -129,7 +129,7 @@ def notes_line(onset, offset, frequency):
     Examples
     --------
     >>> from skseparate.lines import notes_line
-    >>> notes_line([0.0, 0.5], [0.4, 1.0], [220.0, 330.0]).at([0.2, 0.45, 0.7]).tolist()
+    >>> notes_line([0.0, 0.5], [0.4, 1.0], [220.0, 330.0]).at([0.2, 0.45, 0.7]).round(6).tolist()
     [220.0, 0.0, 330.0]
     """
     onset, offset = np.asarray(onset, np.float64), np.asarray(offset, np.float64)

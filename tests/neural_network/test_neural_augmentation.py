@@ -42,7 +42,7 @@ def solos():
 
 
 def varied(solos, seed=0, parts=PARTS, **settings):
-    return Augmentation.of(OFF | settings)(solos, parts, np.random.default_rng(seed))
+    return Augmentation.of(OFF | settings)(solos, parts, np.random.default_rng(seed))[0]
 
 
 # -------------------------------------------------------------------------------------------- mixes
@@ -55,7 +55,7 @@ def test_with_all_off_nothing_changes(solos):
 def test_the_same_seed_makes_the_same_mixes(solos):
     before = solos.copy()
     every = Augmentation.of(True)
-    first, again, other = (every(solos, PARTS, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    first, again, other = (every(solos, PARTS, np.random.default_rng(seed))[0] for seed in (0, 0, 1))
     assert_array_equal(first, again)
     assert (first != other).any()
     assert_array_equal(solos, before)
@@ -240,3 +240,12 @@ def test_fingerprints_see_every_value(rows):
     other = table.copy()
     other[4, 1] = 1e-9
     assert fingerprint(table, table) != fingerprint(table, other)
+
+
+def test_names_of_the_parts_that_stay():
+    solos = np.arange(1.0, 5)[:, None] * np.ones((40, 4, 50), np.float32)
+    names = ("fl", "ob", "cl", "bn")
+    varied, parts = Augmentation.of(OFF | {"subset": 1.0})(solos, [names] * 40, np.random.default_rng(0))
+    for row, left in zip(varied, parts, strict=True):
+        assert 2 <= len(left) < 4
+        assert tuple(names[int(value) - 1] for value in row[: len(left), 0]) == left
