@@ -13,7 +13,8 @@ class LearningCurveDisplay:
 
     It is recommended to use `from_estimator`. From the top: training and validation loss, with the best epoch;
     the norm of the gradient; how large an update is beside the weights, in the layer where it is largest; dead and
-    saturated units, in the layer that has most; the learning rate. Epochs whose values were not finite are gaps.
+    saturated units, in the layer that has most; the learning rate. An epoch whose values were not finite is
+    marked, and a gap.
 
     Parameters
     ----------
@@ -95,7 +96,7 @@ class LearningCurveDisplay:
         self.figure_ = self.axes_[0].figure
         losses, gradient, update, units, rate = self.axes_
         self._draw(losses, "Loss", {"training": self._values("train_loss"), "validation": self._values("valid_loss")})
-        self._mark_best(losses)
+        self._mark_epochs(losses)
         self._draw(gradient, "Gradient norm", {"": self._values("gradient_norm")})
         self._draw(update, "Update ratio", {"": self._values("update_ratio")})
         update.axhline(HEALTHY_RATIO, color=_drawing.NEUTRAL, linestyle=":", linewidth=1, label="healthy")
@@ -124,23 +125,27 @@ class LearningCurveDisplay:
         values = np.concatenate(list(curves.values()))
         _fit_axis(ax, values[np.isfinite(values)], from_zero=ax is not self.axes_[0])
 
-    def _mark_best(self, ax):
-        """The epoch whose weights were kept: by the songs left out if there are any."""
-        name = "train_loss" if np.isnan(self._values("valid_loss")).all() else "valid_loss"
-        values = self._values(name)
+    def _mark_epochs(self, ax):
+        """The epoch whose weights were kept, by the songs left out if there are any, and the one that failed."""
+        epochs, values = self._values("epoch"), self._values("valid_loss")
+        values = self._values("train_loss") if np.isnan(values).all() else values
         if np.isfinite(values).any():
-            best = self._values("epoch")[np.nanargmin(values)]
+            best = epochs[np.nanargmin(values)]
             ax.axvline(best, color=_drawing.NEUTRAL, linestyle=":", linewidth=1, label=f"best epoch ({best:g})")
+        if self.history[-1].get("non_finite"):
+            ax.axvline(epochs[-1], color="black", linestyle="-.", linewidth=2, label=f"not finite ({epochs[-1]:g})")
 
     def _finish(self):
         from matplotlib.ticker import MaxNLocator
 
+        epochs = self._values("epoch")
         for ax in self.axes_:
             ax.grid(alpha=0.3)
+            ax.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
             if ax.get_legend_handles_labels()[0]:
                 ax.legend(fontsize="small")
         self.axes_[-1].set_xlabel("Epoch")
-        self.axes_[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+        self.axes_[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         self.figure_.align_ylabels(list(self.axes_))
 
 

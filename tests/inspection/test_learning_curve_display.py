@@ -121,7 +121,9 @@ def test_epochs_that_were_not_finite_are_gaps(history):
     assert np.isnan(losses["training"][6]) and np.isnan(losses["validation"][6])
     assert np.isnan(curves(display.axes_[3])["dead"][6])
     display.figure_.canvas.draw()
+    assert display.axes_[0].lines[-1].get_label() == "not finite (7)"
     only = LearningCurveDisplay([failed]).plot()
+    assert [t.get_text() for t in only.axes_[0].get_legend().get_texts()] == ["not finite (7)"]
     assert curves(only.axes_[0]) == {}
     only.figure_.canvas.draw()
 
