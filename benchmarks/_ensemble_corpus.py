@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 
 from skseparate.datasets import render_ensembles
 from skseparate.datasets._counterpoint import compose
+from skseparate.datasets._render._instruments import OTHERS, RANGES
 from skseparate.datasets._render._note_analysis import make_note
 from skseparate.datasets.rendering import (
     FluidSynthRenderer,
@@ -30,7 +31,9 @@ from skseparate.datasets.rendering import (
 )
 
 RATE = 16000
-HEARD, UNHEARD = ("FluidR3_GM", "MuseScore_General"), "TimGM6mb"
+HEARD, UNHEARD = ("FluidR3_GM", "MuseScore_General", "sf_GMbank"), "TimGM6mb"
+OTHERS_FROM = "MuseScore_General"  # the font that plays instruments which URMP has not, where fonts are missing
+TAKES_A_SHARD = 20
 # Songs of OpenScore that are kept aside: to choose by, and for the final rows.
 N_VALID, N_TEST = 10, 16
 # Voices of composed songs: range of each.
@@ -43,7 +46,8 @@ VOICES = {
 
 def write_pack(path, openscore, others=(), philharmonia=None, tonejs=None):
     """Everything that the recipe needs in one file: scores, and banks of single notes, those of fonts among them."""
-    banks = {name: font_bank(FluidSynthRenderer(find_fonts()[name])) for name in (*HEARD, UNHEARD)}
+    banks = {name: font_bank(FluidSynthRenderer(find_fonts()[name]), name == OTHERS_FROM) for name in HEARD}
+    banks[UNHEARD] = font_bank(FluidSynthRenderer(find_fonts()[UNHEARD]), step=6)
     banks |= {"philharmonia": philharmonia_bank(philharmonia)} if philharmonia else {}
     banks |= {"tonejs": tonejs_bank(tonejs)} if tonejs else {}
     with zipfile.ZipFile(path, "w") as pack, tempfile.TemporaryDirectory() as folder:
@@ -53,13 +57,12 @@ def write_pack(path, openscore, others=(), philharmonia=None, tonejs=None):
             pack.write(f"{folder}/{name}", f"bank-{name}.npz")
 
 
-def font_bank(renderer, step=3, seconds=1.6):
+def font_bank(renderer, others=False, step=4, seconds=1.6):
     """Bank of single notes that a font plays, every few semitones at one dynamic."""
-    from skseparate.datasets._render._instruments import RANGES
-
+    ranges = {**RANGES, **{name: (low, high) for name, (_, low, high) in OTHERS.items()}} if others else RANGES
     notes = {}
-    for instrument, (low, high) in RANGES.items():
-        for pitch in range(low, high + 1, step):
+    for instrument, (low, high) in ranges.items():
+        for pitch in range(low, high + 1, step if instrument in RANGES else 6):
             played = Played(
                 np.array([0.1]), np.array([seconds]), np.array([float(pitch)]), np.zeros(1), np.zeros(1, bool)
             )
@@ -109,30 +112,45 @@ def _composed(i, rng):
 
 
 def render(pack, folder, n_takes=12, jobs=2, effects=None):
-    """Write shards of training, validation and test takes to a folder."""
+    """Write shards of validation, test and training takes to a folder; those to train on in random order."""
     scores, renderers = read_pack(pack)
     where = split_songs(scores)
     heard = [renderer for name, renderer in renderers.items() if name != UNHEARD]
     unheard = [renderers[UNHEARD]]
+    valid, test = ([s for s in scores if where.get(s.song) == name] for name in ("valid", "test"))
+    train = [s for s in scores if s.song not in where]
+    aside = {"duration": 30.0, "n_parts": (4, 5)}
+    learned = {"duration": 40.0, "others": 0.06}
     sets = {
-        "valid": ([s for s in scores if where.get(s.song) == "valid"], heard, 2, 30.0, 0.0, 1),
-        "unheard_valid": ([s for s in scores if where.get(s.song) == "valid"], unheard, 2, 30.0, 0.0, 2),
-        "test": ([s for s in scores if where.get(s.song) == "test"], heard, 2, 30.0, 0.0, 3),
-        "unheard_test": ([s for s in scores if where.get(s.song) == "test"], unheard, 2, 30.0, 0.0, 4),
-        "composed": (composed_scores(150), heard, 3, 40.0, 0.06, 5),
-        "train": ([s for s in scores if s.song not in where], heard, n_takes, 40.0, 0.06, 10),
+        "valid": (valid, heard, 2, 1, aside),
+        "unheard_valid": (valid, unheard, 2, 2, aside),
+        "composed": (composed_scores(150), heard, max(1, n_takes // 4), 5, learned | {"n_parts": (3, 5)}),
+        "train": (train, heard, n_takes, 10, learned | {"n_parts": (4, 5)}),
+        "test": (test, heard, 2, 3, aside),
+        "unheard_test": (test, unheard, 2, 4, aside),
     }
-    for name, (chosen, players, takes, duration, others, seed) in sets.items():
-        began = time.perf_counter()
-        options = {"n_takes": takes, "duration": duration, "others": others, "random_state": seed, "effects": effects}
-        n_parts = (3, 5) if name == "composed" else (4, 5)
-        ensembles = render_ensembles(chosen, players, n_parts=n_parts, sample_rate=RATE, cache=_Nothing(), **options)
-        order = np.random.RandomState(seed).permutation(len(ensembles))
-        shards = [[ensembles[i] for i in order[k::jobs]] for k in range(jobs)]
-        hours = Parallel(jobs)(delayed(write_shard)(shard, f"{folder}/{name}.{k}") for k, shard in enumerate(shards))
-        print(
-            f"{name}: {len(order)} takes, {sum(hours):.1f} h of stems, {time.perf_counter() - began:.0f} s", flush=True
-        )
+    tasks = []
+    for name, (chosen, players, takes, seed, options) in sets.items():
+        order = np.concatenate([np.random.RandomState(seed + k).permutation(len(chosen)) for k in range(takes)])
+        options = options | {"effects": effects, "sample_rate": RATE}
+        for k, first in enumerate(range(0, len(order), TAKES_A_SHARD)):
+            played = [chosen[i] for i in order[first : first + TAKES_A_SHARD]]
+            tasks.append((played, players, options, seed * 10_000 + k, f"{folder}/{name}.{k}"))
+    aside = [task for task in tasks if "valid" in task[-1]]
+    rest = [tasks[i] for i in np.random.RandomState(0).permutation(len(tasks)) if "valid" not in tasks[i][-1]]
+    began, hours = time.perf_counter(), 0.0
+    working = Parallel(jobs, return_as="generator_unordered", pre_dispatch=2 * jobs, max_nbytes=None)
+    for done in working(delayed(render_shard)(*task) for task in [*aside, *rest]):
+        hours += done
+        print(f"{hours:.1f} h of stems, {time.perf_counter() - began:.0f} s", flush=True)
+
+
+def render_shard(scores, renderers, options, seed, path):
+    """One take of each score, unless the shard is there already; hours of stems."""
+    if Path(f"{path}.json").exists():
+        return 0.0
+    ensembles = render_ensembles(scores, renderers, cache=_Nothing(), random_state=seed, **options)
+    return write_shard(ensembles, path)
 
 
 class _Nothing:
@@ -157,8 +175,14 @@ def write_shard(ensembles, path):
             for stem in ensemble.stems:
                 samples = np.clip(np.rint(np.asarray(stem) * 65534), -32768, 32767).astype(np.int16)
                 file.write(samples.tobytes())
-                stems.append([stem.parts[0], stem.renderer, offset, len(samples)])
+                stems.append([stem.parts[0], stem.renderer, offset, len(samples), _peaks(samples)])
                 offset += len(samples)
             facts.append({"name": ensemble.name, "song": ensemble.song, "stems": stems})
-    Path(f"{path}.json").write_text(json.dumps(facts))
+    Path(f"{path}.part").write_text(json.dumps(facts))
+    Path(f"{path}.part").replace(f"{path}.json")
     return offset / RATE / 3600
+
+
+def _peaks(samples):
+    """Of each second: tells where a part rests without reading it."""
+    return [int(np.abs(samples[k : k + RATE].astype(np.int32)).max()) for k in range(0, len(samples), RATE)]

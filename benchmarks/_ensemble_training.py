@@ -6,13 +6,13 @@ import os
 import time
 
 import torch
-from _ensemble_mixing import energy, spectrograms
+from _ensemble_mixing import energy, fast_precision, spectrograms
 
 from skseparate._parts import N_INSTRUMENTS
 from skseparate.neural_network._census import N_COUNTS
 from skseparate.neural_network._ensemble import Ensemble
 
-# Short mixes first: more steps; then longer ones, in which lines can be followed.
+# Short mixes first: more steps; then longer ones, in which lines can be followed. On a GPU, `batch` times as many.
 LESSONS = ((0.6, 6, 4.0), (1.0, 3, 9.0))
 
 
@@ -27,16 +27,16 @@ class Trainer:
     minutes : float
         How long, over all resumptions; the learning rate rises over the first of 30 parts of it and falls to zero
         over the last quarter.
-    lessons : sequence of (float, int, float)
-        Until which share of the time a step has how many mixes of how many seconds.
+    batch : int
+        How many times the mixes of `LESSONS` a step has.
     lr : float
         Highest learning rate.
     settings : dict
         Of the network.
     """
 
-    def __init__(self, mixer, path, minutes, lessons=LESSONS, lr=2e-3, settings=None, device="cpu", decay=0.05):
-        self.mixer, self.path, self.minutes, self.lessons, self.lr = mixer, path, minutes, lessons, lr
+    def __init__(self, mixer, path, minutes, batch=1, lr=2e-3, settings=None, device="cpu", decay=0.05):
+        self.mixer, self.path, self.minutes, self.batch, self.lr = mixer, path, minutes, batch, lr
         self.device, self.settings = device, settings or {}
         torch.manual_seed(mixer.seed)
         self.net = Ensemble((128, 961), (5, 128, 961), **self.settings)
@@ -48,12 +48,12 @@ class Trainer:
             self.load()
 
     def load(self):
-        state = torch.load(self.path, weights_only=True)
+        state = torch.load(self.path, weights_only=True, map_location=self.device)
         self.net.load_state_dict(state["net"], strict=False)
         self.mean.load_state_dict(state["mean"], strict=False)
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
-        torch.set_rng_state(state["random_state"])
+        torch.set_rng_state(state["random_state"].cpu())
 
     def save(self):
         state = {"net": self.net.state_dict(), "mean": self.mean.state_dict(), "step": self.step}
@@ -65,21 +65,25 @@ class Trainer:
     def run(self, report=None, every=300.0):
         """Train until the time is up; `report` is called with the trainer every so many seconds."""
         last = self.seconds
+        heard, shown = 0.0, self.seconds
         while self.seconds < 60 * self.minutes:
             began = time.perf_counter()
             progress = self.seconds / (60 * self.minutes)
-            size, seconds = next(lesson[1:] for lesson in self.lessons if progress < lesson[0])
-            loss = self._step(size, seconds)
-            self.losses.append(loss)
+            size, seconds = next(lesson[1:] for lesson in LESSONS if progress < lesson[0])
+            self.losses.append(self._step(size * self.batch, seconds))
             self.step += 1
-            self.seconds += time.perf_counter() - began
+            heard += size * self.batch * seconds
             if self.step % 50 == 0:
-                rate = size * seconds / (time.perf_counter() - began)
-                mean = sum(self.losses[-50:]) / len(self.losses[-50:])
+                mean = torch.stack(self.losses).mean().item()
+                self.seconds += time.perf_counter() - began
+                rate = heard / (self.seconds - shown)
                 print(
-                    f"step {self.step}  {self.seconds / 60:.1f} min  loss {mean:.2f}  {rate:.1f} x real time",
+                    f"step {self.step}  {self.seconds / 60:.1f} min  loss {mean:.2f}  {rate:.0f} x real time",
                     flush=True,
                 )
+                heard, shown, self.losses, began = 0.0, self.seconds, [], time.perf_counter()
+                self.mixer.corpus.grow(2)
+            self.seconds += time.perf_counter() - began
             if self.seconds - last >= every or self.seconds >= 60 * self.minutes:
                 last = self.seconds
                 self.save()
@@ -87,7 +91,7 @@ class Trainer:
                     report(self)
 
     def _step(self, size, seconds):
-        stems, equalisers, codes = (t.to(self.device) for t in self.mixer.batch(self.step, size, seconds))
+        stems, equalisers, codes = self.mixer.batch(self.step, size, seconds)
         progress = self.seconds / (60 * self.minutes)
         rate = self.lr * min(1.0, progress * 30 + 0.02, 4 * (1 - progress) + 0.005)
         for group in self.optimizer.param_groups:
@@ -96,7 +100,7 @@ class Trainer:
             targets = spectrograms(stems) * equalisers[:, :, None]
             mixture = targets.sum(dim=1)
         self.net.train()
-        with torch.autocast(self.device, torch.bfloat16):
+        with fast_precision(self.device):
             logits = self.net(mixture.abs(), codes)
         loss = solo_loss(logits, mixture, targets, codes)
         self.optimizer.zero_grad(set_to_none=True)
@@ -104,7 +108,7 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self.optimizer.step()
         self._average()
-        return loss.item()
+        return loss.detach()
 
     @torch.no_grad()
     def _average(self):
@@ -200,7 +204,7 @@ def make_optimizer(net, lr, decay):
     )
 
 
-def train_census(net, mixer, n_steps, device="cpu", lr=1e-3, show=print):
+def train_census(net, mixer, n_steps, batch=1, lr=1e-3, show=print):
     """Train what guesses the parts, on what the encoder hears; nothing else changes.
 
     Parameters
@@ -209,7 +213,7 @@ def train_census(net, mixer, n_steps, device="cpu", lr=1e-3, show=print):
         Changed in place.
     mixer : Mixer
     n_steps : int
-        Of six mixes of four seconds.
+        Of six mixes of four seconds, or `batch` times as many.
     """
     optimizer = torch.optim.AdamW(net.census.parameters(), lr, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, n_steps)
@@ -217,8 +221,8 @@ def train_census(net, mixer, n_steps, device="cpu", lr=1e-3, show=print):
     net.census.train()
     losses = []
     for step in range(n_steps):
-        stems, equalisers, codes = (t.to(device) for t in mixer.batch(10**9 + step, 6, 4.0))
-        with torch.no_grad(), torch.autocast(device, torch.bfloat16):
+        stems, equalisers, codes = mixer.batch(10**9 + step, 6 * batch, 4.0)
+        with torch.no_grad(), fast_precision(stems.device):
             heard = net.encode((spectrograms(stems) * equalisers[:, :, None]).sum(dim=1).abs())[-1]
         logits = net.census(heard.float())
         counts = torch.nn.functional.one_hot(codes[..., 0], N_INSTRUMENTS).sum(dim=1)[:, 1:].clamp(max=N_COUNTS - 1)
@@ -227,7 +231,7 @@ def train_census(net, mixer, n_steps, device="cpu", lr=1e-3, show=print):
         loss.backward()
         optimizer.step()
         schedule.step()
-        losses.append(loss.item())
+        losses.append(loss.detach())
         if step % 50 == 49:
-            show(f"census {step + 1}: {sum(losses[-50:]) / 50:.3f}")
+            show(f"census {step + 1}: {torch.stack(losses[-50:]).mean().item():.3f}")
     net.census.eval()

@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 import soxr
 import torch
-from _ensemble_mixing import RATE, SCALE, Corpus, energy, spectrograms
+from _ensemble_mixing import RATE, SCALE, Corpus, energy, fast_precision, spectrograms
 
 from skseparate._parts import part_codes
 
@@ -44,7 +44,7 @@ class Validation:
             targets = spectrograms(stems.to(device))
             mixture = targets.sum(dim=0)
             codes = torch.from_numpy(part_codes(parts, len(parts))).to(device)
-            with torch.autocast(device.type, torch.bfloat16):
+            with fast_precision(device):
                 logits = net(mixture.abs()[None], codes[None])
             estimates = logits[0].float().softmax(dim=0) * mixture
             gain = _si_sdr(estimates, targets) - _si_sdr(mixture.expand_as(targets), targets)
@@ -66,8 +66,8 @@ def _rendered(corpus, kind, n_clips, length):
             _, _, stems = corpus.takes[k * len(corpus) // n_clips]
             chosen = np.sort(rng.choice(len(stems), min(size, len(stems)), replace=False))
             start = rng.integers(0, len(stems[0][1]) - length)
-            audio = np.stack([stems[i][1][start : start + length] for i in chosen]).astype(np.float32) * SCALE
-            yield kind, [stems[i][0] for i in chosen], torch.from_numpy(audio)
+            audio = torch.stack([stems[i][1][start : start + length] for i in chosen]).float() * SCALE
+            yield kind, [stems[i][0] for i in chosen], audio
 
 
 def _real(folder, kind, seconds=30):

@@ -141,7 +141,7 @@ def rendered_mixes(corpus, n_takes):
         for size in (2, 3, 4):
             every = list(combinations(range(len(stems)), min(size, len(stems))))
             chosen = every[rng.integers(len(every))]
-            solos = np.stack([stems[k][1] for k in chosen]).astype(np.float32) * SCALE
+            solos = np.stack([stems[k][1].numpy() for k in chosen]).astype(np.float32) * SCALE
             recording = ArrayRecording(solos.sum(axis=0), RATE, [stems[k][0] for k in chosen], song)
             recording.sources = solos
             yield recording, solos

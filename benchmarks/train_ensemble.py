@@ -73,35 +73,41 @@ def render_command(pack, folder, takes, jobs):
 @click.option("--seed", default=0, show_default=True)
 @click.option("--device", default="cuda" if torch.cuda.is_available() else "cpu", show_default=True)
 @click.option("--real", multiple=True, help="NAME=FOLDER of a real piece to validate on; again for more.")
-@click.option("--width", default=48, show_default=True)
-def train_command(folder, state, minutes, lr, seed, device, real, width):
-    """Train, or go on training."""
+@click.option("--batch", default=1, show_default=True, help="How many times as many mixes a step; 10 for a GPU.")
+@click.option("--gigabytes", default=float("inf"), help="Of stems to learn from, at most; a GPU holds all of them.")
+@click.option("--every", default=300.0, show_default=True, help="Seconds from one validation to the next.")
+def train_command(folder, state, minutes, lr, seed, device, real, batch, gigabytes, every):
+    """Train, or go on training; shards that `render` adds meanwhile are taken in."""
+    torch.backends.cudnn.benchmark = True
     validation = Validation(folder, dict(pair.split("=") for pair in real))
-    corpus = Corpus(folder, TRAINING)
-    trainer = Trainer(Mixer(corpus, seed), state, minutes, lr=lr, settings={"width": width}, device=device)
+    corpus = Corpus(folder, TRAINING, device, gigabytes)
+    trainer = Trainer(Mixer(corpus, seed), state, minutes, batch, lr, device=device)
     record = {"skseparate": __version__, "torch": torch.__version__, "python": platform.python_version()}
-    record |= {"seed": seed, "takes": len(corpus), "songs": sorted({song for _, song, _ in corpus.takes})}
     log = Path(state).with_suffix(".json")
-    log.write_text(json.dumps(record, indent=1))
 
     def report(trainer):
         scores = {f"{kind}/{n}": round(value, 2) for (kind, n), value in validation(trainer.mean).items()}
-        line = {"minutes": round(trainer.seconds / 60, 1), "step": trainer.step, **scores}
+        line = {"minutes": round(trainer.seconds / 60, 1), "step": trainer.step, "takes": len(corpus), **scores}
+        songs = sorted({song for _, song, _ in corpus.takes})
+        log.write_text(json.dumps(record | {"seed": seed, "takes": len(corpus), "songs": songs}, indent=1))
         print(json.dumps(line), flush=True)
         with log.with_suffix(".jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
 
-    trainer.run(report)
+    trainer.run(report, every)
 
 
 @main.command("census")
 @click.argument("folder")
 @click.argument("state")
 @click.option("--steps", default=600, show_default=True)
-def census_command(folder, state, steps):
+@click.option("--device", default="cuda" if torch.cuda.is_available() else "cpu", show_default=True)
+@click.option("--batch", default=1, show_default=True)
+@click.option("--gigabytes", default=8.0, show_default=True)
+def census_command(folder, state, steps, device, batch, gigabytes):
     """Train what guesses the parts."""
-    trainer = Trainer(Mixer(Corpus(folder, TRAINING)), state, minutes=1)
-    train_census(trainer.mean, trainer.mixer, steps)
+    trainer = Trainer(Mixer(Corpus(folder, TRAINING, device, gigabytes)), state, minutes=1, device=device)
+    train_census(trainer.mean, trainer.mixer, steps, batch)
     trainer.save()
 
 

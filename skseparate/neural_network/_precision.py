@@ -38,7 +38,7 @@ def choose_precision(precision, model, batch, criterion, device):
     if precision != "auto":
         return precision
     n_parameters = model.n_parameters
-    if n_parameters < FEWEST_PARAMETERS or not _computes_bfloat16(device):
+    if n_parameters < FEWEST_PARAMETERS or not computes_bfloat16(device):
         return "float32"
     key = (type(model.network), n_parameters, tuple(batch[0].shape), device, torch.get_num_threads())
     if key not in _measured:
@@ -47,7 +47,7 @@ def choose_precision(precision, model, batch, criterion, device):
     return _measured[key]
 
 
-def _computes_bfloat16(device):
+def computes_bfloat16(device):
     """Whether the processor has instructions for it; emulation is never faster."""
     if device.startswith("cuda"):
         return torch.cuda.is_bf16_supported()

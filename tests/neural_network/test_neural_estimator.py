@@ -219,7 +219,7 @@ def test_the_precision_that_is_measured_faster_is_taken(bfloat16_is, monkeypatch
     from skseparate.neural_network import _precision
 
     seconds = {"float32": 1.0, "bfloat16": bfloat16_is}
-    monkeypatch.setattr(_precision, "_computes_bfloat16", lambda device: True)
+    monkeypatch.setattr(_precision, "computes_bfloat16", lambda device: True)
     monkeypatch.setattr(
         _precision, "_time_steps", lambda model, batch, criterion, device, precision: seconds[precision]
     )
@@ -232,7 +232,7 @@ def test_the_precision_that_is_measured_faster_is_taken(bfloat16_is, monkeypatch
 def test_a_trial_of_precision_leaves_the_model_alone(monkeypatch):
     from skseparate.neural_network import _precision
 
-    monkeypatch.setattr(_precision, "_computes_bfloat16", lambda device: True)
+    monkeypatch.setattr(_precision, "computes_bfloat16", lambda device: True)
     monkeypatch.setattr(_precision, "_measured", {})
     monkeypatch.setattr(_precision, "MARGIN", 1e9)
     tried = small(module__width=300, max_epochs=1, module__dropout=0.5).fit(*table())

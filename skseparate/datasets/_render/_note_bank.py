@@ -13,7 +13,7 @@ import soxr
 from sklearn.utils import check_random_state
 
 from skseparate.datasets._render._fluidsynth import joined_notes
-from skseparate.datasets._render._instruments import RANGES
+from skseparate.datasets._render._instruments import OTHERS, RANGES
 from skseparate.datasets._render._note_analysis import Note, make_note
 from skseparate.datasets._render._types import CONTROL_RATE
 
@@ -69,7 +69,7 @@ class NoteBank:
             np.savez_compressed(
                 file,
                 sample_rate=self.sample_rate,
-                instruments=np.array([instrument for instrument, _ in notes], dtype="U8"),
+                instruments=np.array([instrument for instrument, _ in notes], dtype="U16"),
                 numbers=np.array(numbers, dtype=np.float64).reshape(-1, 7),
                 samples=np.concatenate([np.zeros(0, np.int16), *(note.samples for _, note in notes)]),
             )
@@ -106,7 +106,7 @@ class NoteBankRenderer:
 
     def __init__(self, bank, name):
         self.bank, self.name = bank, name
-        self._pools = {instrument: pool for instrument in RANGES if (pool := _pool(bank.notes, instrument))}
+        self._pools = {name: pool for name in (*RANGES, *OTHERS) if (pool := _pool(bank.notes, name))}
         self.instruments = tuple(self._pools)
 
     def render(self, played, instrument, sample_rate, n_samples, random_state=None):
