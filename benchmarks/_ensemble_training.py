@@ -33,11 +33,13 @@ class Trainer:
         Highest learning rate.
     settings : dict
         Of the network.
+    steps : int or None
+        Train for so many steps instead, whatever the time: what is compared must not depend on the machine's load.
     """
 
-    def __init__(self, mixer, path, minutes, batch=1, lr=2e-3, settings=None, device="cpu", decay=0.05):
+    def __init__(self, mixer, path, minutes, batch=1, lr=2e-3, settings=None, device="cpu", decay=0.05, steps=None):
         self.mixer, self.path, self.minutes, self.batch, self.lr = mixer, path, minutes, batch, lr
-        self.device, self.settings = device, settings or {}
+        self.device, self.settings, self.steps = device, settings or {}, steps
         torch.manual_seed(mixer.seed)
         self.net = Ensemble((128, 961), (5, 128, 961), **self.settings)
         self.net.to(device, memory_format=torch.channels_last)
@@ -62,14 +64,18 @@ class Trainer:
         torch.save(state, self.path + ".part")
         os.replace(self.path + ".part", self.path)
 
+    @property
+    def progress(self):
+        """float: From 0 to 1."""
+        return self.step / self.steps if self.steps else self.seconds / (60 * self.minutes)
+
     def run(self, report=None, every=300.0):
         """Train until the time is up; `report` is called with the trainer every so many seconds."""
         last = self.seconds
         heard, shown = 0.0, self.seconds
-        while self.seconds < 60 * self.minutes:
+        while self.progress < 1:
             began = time.perf_counter()
-            progress = self.seconds / (60 * self.minutes)
-            size, seconds = next(lesson[1:] for lesson in LESSONS if progress < lesson[0])
+            size, seconds = next(lesson[1:] for lesson in LESSONS if self.progress < lesson[0])
             self.losses.append(self._step(size * self.batch, seconds))
             self.step += 1
             heard += size * self.batch * seconds
@@ -84,7 +90,7 @@ class Trainer:
                 heard, shown, self.losses, began = 0.0, self.seconds, [], time.perf_counter()
                 self.mixer.corpus.grow(2)
             self.seconds += time.perf_counter() - began
-            if self.seconds - last >= every or self.seconds >= 60 * self.minutes:
+            if self.seconds - last >= every or self.progress >= 1:
                 last = self.seconds
                 self.save()
                 if report:
@@ -92,8 +98,7 @@ class Trainer:
 
     def _step(self, size, seconds):
         stems, equalisers, codes = self.mixer.batch(self.step, size, seconds)
-        progress = self.seconds / (60 * self.minutes)
-        rate = self.lr * min(1.0, progress * 30 + 0.02, 4 * (1 - progress) + 0.005)
+        rate = self.lr * min(1.0, self.progress * 30 + 0.02, 4 * (1 - self.progress) + 0.005)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group.get("scale", 1.0)
         with torch.no_grad():

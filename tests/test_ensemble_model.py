@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner
+from numpy.testing import assert_allclose
 from sklearn.pipeline import make_pipeline
 
 from skseparate import Separator, guess_parts, load_separator, save_separator
@@ -119,6 +120,12 @@ class TestNetwork:
 
 
 class TestShipped:
+    def test_fine_tuning_begins_where_the_model_is(self, data):
+        shipped = load_separator("ensemble")
+        before = shipped.regressor_.weights_["network.last.weight"].astype(np.float32)
+        tuned = shipped.fine_tune(data[0][:1], data[1][:1], max_epochs=1, lr=1e-9)
+        assert_allclose(tuned.regressor_.weights_["network.last.weight"], before, atol=1e-4)
+
     def test_at_most_ten_megabytes(self):
         from skseparate._persistence import SHIPPED, describe_separator
 

@@ -68,7 +68,7 @@ class Fit:
         inputs, targets = self._moments(training)
         model = Model(*estimator._model_spec())
         model.set_scales(inputs, targets)
-        if n_epochs:
+        if self._is_warm():  # a loaded model may have no history
             model.load_state_dict(estimator._tensors())
         model.to(self.device, memory_format=torch.channels_last)
         criterion = self._criterion(targets)

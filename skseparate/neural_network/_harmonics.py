@@ -41,7 +41,8 @@ def log_frequency_maps(n_bins, bin_width, device="cpu"):
     place = BINS_PER_OCTAVE * np.log2(np.maximum(np.arange(n_bins), 1e-3) * bin_width / LOWEST)
     place = np.clip(place, 0, N_LOG - 1)
     from_log = np.maximum(0, 1 - np.abs(np.arange(N_LOG)[:, None] - place))
-    return tuple(torch.tensor(m, dtype=torch.float32, device=device) for m in (to_log, from_log))
+    with torch.inference_mode(False):  # kept for training as well
+        return tuple(torch.tensor(m, dtype=torch.float32, device=device) for m in (to_log, from_log))
 
 
 def harmonic_stack(x):
