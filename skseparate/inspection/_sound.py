@@ -6,8 +6,8 @@ import soxr
 
 # What MP3 can hold, in Hz.
 RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
-# libsndfile's measure of compression, by channels: 96 and 128 kbit/s at 44.1 kHz.
-COMPRESSION = {1: 0.75, 2: 0.65}
+# libsndfile's measure of compression, by channels: 80 and 128 kbit/s at 44.1 kHz.
+COMPRESSION = {1: 0.85, 2: 0.65}
 
 
 class Mp3Writer:

@@ -258,7 +258,7 @@ function listen() {
     track.mute.addEventListener("click", () => toggle(track, track.mute, "mute"));
     track.volume.addEventListener("input", mix);
     track.row.addEventListener("focusin", () => choose(track));
-    find(".picture", track.row).addEventListener("pointerdown", (event) => {
+    find(".picture", track.row).addEventListener("click", (event) => {
       const box = event.currentTarget.getBoundingClientRect();
       seek(((event.clientX - box.left) / box.width) * seconds);
     });
@@ -273,7 +273,7 @@ async function open() {
     const scripts = [...document.querySelectorAll("script.sound")];
     await Promise.all(tracks.map((track, k) => load(track, scripts[k])));
     play.disabled = false;
-    say("Ready: press Space to play");
+    say("Ready to play");
     setInterval(tick, TICK);
   } catch (error) {
     say(error.message);
