@@ -47,6 +47,7 @@ async function start() {
   const run = ++runs;
   wake();
   playing = true;
+  show();
   const started = Promise.all(tracks.map((track) => track.audio.play()));
   started.catch((error) => run === runs && (stop(), say(`The browser does not play: ${error.message}`)));
   await Promise.race([started, new Promise((resolve) => setTimeout(resolve, 500))]).catch(() => {});
