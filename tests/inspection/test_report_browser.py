@@ -58,7 +58,10 @@ AudioContext.prototype.createMediaElementSource = function (element) {
 def report(tmp_path_factory):
     """A duo with references whose seven tracks all click at the same samples."""
     folder = tmp_path_factory.mktemp("page")
-    solos = 1e-3 * np.random.default_rng(0).normal(size=(2, SECONDS * RATE))
+    solos = 0.02 * np.random.default_rng(0).normal(size=(2, SECONDS * RATE))
+    solos[0, : 10 * RATE] = solos[1, 10 * RATE : 30 * RATE] = (
+        0  # their files are not alike, nor is a second like another
+    )
     references = solos[::-1].copy()
     for click in CLICKS:
         solos[:, round(click * RATE) :][:, :30] = 0.9
