@@ -1,6 +1,7 @@
 """What the command refuses, in one sentence and with exit code 2."""
 
 import functools
+from pathlib import Path
 
 import click
 
@@ -22,6 +23,13 @@ def sentence(error):
     if type(error).__name__ == "LibsndfileError":
         return f"The audio cannot be written: {error.error_string}"
     return None
+
+
+def check_output(output):
+    """Refuse, before any work, what a file cannot be written to: no name, no folder, or what is there and no file."""
+    path = Path(output)
+    if not path.name or not path.absolute().parent.is_dir() or (path.exists() and not path.is_file()):
+        raise ValueError(f"the output {str(output)!r} must name a file in a folder that exists.")
 
 
 def refusing(command):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from skseparate._refusal import Refusal, refusing
+from skseparate._refusal import Refusal, check_output, refusing
 from skseparate._separating import check_parts, folders, n_jobs, say, separate_one, split_parts
 from skseparate._version import __version__
 
@@ -81,9 +81,7 @@ def fit(stems, output, regressor, segment, alpha, rank, minutes, search, start_f
     from skseparate import save_separator
     from skseparate._recipes import fine_tune, fit_separator, load_ensembles, rate_fits
 
-    folder = Path(output).absolute().parent
-    if not folder.is_dir() or Path(output).is_dir():  # said before hours of fitting, not after
-        raise Refusal(f"-o {output} must name a file in a folder that exists.")
+    check_output(output)  # before hours of fitting, not after
     if start_from is None:
         X, y, songs = load_ensembles(stems, rate_fits, say).power_set(min_parts=2)
         separator, score = fit_separator(X, y, songs, regressor, segment, alpha, rank, minutes, search)
@@ -154,9 +152,6 @@ def report(recording, solos, output, references, start, model, as_json):
     from skseparate import load_separator
     from skseparate.inspection._folder import report_folder, settings_of
 
-    folder = Path(output or ".").absolute().parent
-    if output and (not folder.is_dir() or Path(output).is_dir()):
-        raise Refusal(f"-o {output} must name a file in a folder that exists.")
     settings = settings_of(load_separator(model), model) if model else None
     facts = report_folder(recording, solos, output, references, start, settings, n_jobs())
     click.echo(json.dumps(facts) if as_json else f"Wrote {facts['report']} ({facts['bytes'] / 1e6:.1f} MB)")
@@ -178,6 +173,8 @@ def evaluate(stems, model, output, bss, as_json):
     export = {".csv": "to_csv", ".json": "to_json", ".md": "to_markdown"}.get(Path(output or "x.md").suffix)
     if export is None:
         raise Refusal(f"-o {output} must end in .csv, .json or .md.")
+    if output:
+        check_output(output)
     separator = load_separator(model)
     X, y, _ = load_ensembles(stems, separator.accepts_rate, say).power_set(min_parts=2)
     evaluation = evaluate({"model": separator}, X, y, trained_on=os.path.basename(model), bss=bss, verbose=True)

@@ -9,6 +9,7 @@ from skseparate._parts import part_name
 from skseparate.datasets import load_stems
 from skseparate.datasets._layout import stem_files
 from skseparate.inspection._report import write_report
+from skseparate.inspection._tracks import same_file
 
 PAGE = "report.html"
 
@@ -64,7 +65,7 @@ def solo_files(folder, recording):
     folder = Path(folder)
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder: the solos are wanted, an audio file a part.")
-    files = [file for file in stem_files(folder) if _is_solo(file) and not _same(file, recording)]
+    files = [file for file in stem_files(folder) if _is_solo(file) and not same_file(file, recording)]
     if not files:
         raise ValueError(f"{folder} holds no solos: an audio file a part is wanted, such as 1_vn.wav.")
     return sorted(files, key=lambda file: (int(re.match(r"\d*", file.name)[0] or 0), file.name))
@@ -72,10 +73,6 @@ def solo_files(folder, recording):
 
 def _is_solo(file):
     return not re.match(r"\d+_minus_", file.name) and file.stem != "other"
-
-
-def _same(file, recording):
-    return Path(recording).exists() and file.samefile(recording)
 
 
 def _references(root, files, folder):

@@ -11,6 +11,12 @@ from skseparate._version import __version__
 from skseparate.inspection._picture import HIGHEST_HZ, LOWEST_HZ, RANGE_DB, data_url
 
 ROLES = {"mixture": "mixture", "solo": "separated", "reference": "reference", "residual": "residual"}
+# What is said only where there are references.
+RESIDUAL = " <em>Residual</em> is what is separated less the reference."
+SI_SDR = (
+    " SI-SDR says how much louder the true part is than all else in the separated one; the improvement is what "
+    "separating gained over the mixture."
+)
 # A multiple of three bytes, so that pieces of base64 join to one.
 PIECE = 3 * 2**18
 
@@ -46,6 +52,9 @@ def write_page(path, title, signals, tracks, facts, settings):
             file.write(tail.encode())
             n_bytes = file.tell()
         os.replace(partial, path)
+    except OSError as error:
+        error.filename = os.fspath(path)  # the one that the user knows
+        raise
     finally:
         partial.unlink(missing_ok=True)
     return n_bytes
@@ -113,6 +122,8 @@ def _measures(facts):
         "measured_on": "measured on the references"
         if known
         else "estimated from the separated parts, as the true ones are not known: take it as a hint",
+        "residual": RESIDUAL if known else "",
+        "si_sdr": SI_SDR if known else "",
         "unscored": "" if known else "<p>No references are known, so that nothing can be scored.</p>",
         "columns": "".join(f'<th scope="col">{name}</th>' for name in columns),
         "rows": rows,

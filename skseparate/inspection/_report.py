@@ -9,8 +9,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from joblib import effective_n_jobs
 
+from skseparate._refusal import check_output
 from skseparate.inspection._html import write_page
-from skseparate.inspection._tracks import Signals, Track, part_of, title_of
+from skseparate.inspection._tracks import Signals, Track, part_of, same_file, title_of
 from skseparate.metrics._difficulty import HOP, Overlap
 from skseparate.metrics._si_sdr import InnerProducts
 
@@ -69,7 +70,8 @@ def write_report(
     ------
     ValueError
         If a track cannot be read, rates or lengths differ, samples are not finite, there is not one reference or one
-        name a solo, or libsndfile writes no MP3.
+        name a solo, the output is no file in a folder that exists or one of the recordings, or libsndfile writes no
+        MP3.
 
     See Also
     --------
@@ -87,8 +89,11 @@ def write_report(
     ...     facts["bytes"] == os.path.getsize(page)
     True
     """
-    solos = list(solos)
-    signals = Signals(mixture, solos, None if references is None else list(references), sample_rate, start)
+    solos, references = list(solos), None if references is None else list(references)
+    check_output(output)
+    if any(same_file(item, output) for item in (mixture, *solos, *(references or ()))):
+        raise ValueError(f"{output} is one of the recordings: name another file for the page.")
+    signals = Signals(mixture, solos, references, sample_rate, start)
     parts = [part_of(solo, k) for k, solo in enumerate(solos, start=1)] if parts is None else list(parts)
     if len(parts) != len(solos):
         raise ValueError(f"parts {tuple(parts)} cannot name {len(solos)} solos: one name a solo is needed.")

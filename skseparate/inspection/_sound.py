@@ -6,8 +6,11 @@ import soxr
 
 # What MP3 can hold, in Hz.
 RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
-# libsndfile's measure of compression, by channels: 96 and 128 kbit/s at 44.1 kHz.
-COMPRESSION = {1: 0.75, 2: 0.65}
+# libsndfile's measure of compression, by channels: 80 and 128 kbit/s at 44.1 kHz.
+COMPRESSION = {1: 0.85, 2: 0.65}
+# At rates below 32 kHz, 64 kbit/s at the most: with fewer, a frame could not hold the header that says how much silence
+# the encoder put first, and all would be heard late.
+LOW_RATE_COMPRESSION = 0.6
 
 
 class Mp3Writer:
@@ -47,7 +50,7 @@ class Mp3Writer:
             "MPEG_LAYER_III",
             format="MP3",
             bitrate_mode="CONSTANT",
-            compression_level=COMPRESSION[n_channels],
+            compression_level=COMPRESSION[n_channels] if rate >= 32000 else LOW_RATE_COMPRESSION,
         )
 
     def write(self, block):

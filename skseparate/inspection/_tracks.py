@@ -147,6 +147,12 @@ def as_channels(item, sample_rate=None):
     return item.channels if hasattr(item, "channels") else _OneChannel(item)
 
 
+def same_file(item, path):
+    """Whether a recording is read from the file at a path."""
+    known = _path(item)
+    return known is not None and Path(known).exists() and Path(path).exists() and os.path.samefile(known, path)
+
+
 def called(item):
     """How an error names a track."""
     return _path(item) or getattr(item, "name", None) or "the recording"

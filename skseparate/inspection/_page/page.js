@@ -47,6 +47,7 @@ async function start() {
   const run = ++runs;
   wake();
   playing = true;
+  show();
   const started = Promise.all(tracks.map((track) => track.audio.play()));
   started.catch((error) => run === runs && (stop(), say(`The browser does not play: ${error.message}`)));
   await Promise.race([started, new Promise((resolve) => setTimeout(resolve, 500))]).catch(() => {});
@@ -258,7 +259,7 @@ function listen() {
     track.mute.addEventListener("click", () => toggle(track, track.mute, "mute"));
     track.volume.addEventListener("input", mix);
     track.row.addEventListener("focusin", () => choose(track));
-    find(".picture", track.row).addEventListener("pointerdown", (event) => {
+    find(".picture", track.row).addEventListener("click", (event) => {
       const box = event.currentTarget.getBoundingClientRect();
       seek(((event.clientX - box.left) / box.width) * seconds);
     });
@@ -273,7 +274,7 @@ async function open() {
     const scripts = [...document.querySelectorAll("script.sound")];
     await Promise.all(tracks.map((track, k) => load(track, scripts[k])));
     play.disabled = false;
-    say("Ready: press Space to play");
+    say("Ready to play");
     setInterval(tick, TICK);
   } catch (error) {
     say(error.message);
