@@ -3,6 +3,7 @@
     python benchmarks/ensemble.py duets URMP16K          seven real duets, BSS Eval SDR a pair
     python benchmarks/ensemble.py real URMP16K           all mixes of distinct takes of Rondeau and Elise
     python benchmarks/ensemble.py rendered SHARDS        rendered songs kept aside, heard and unheard fonts
+    python benchmarks/ensemble.py tune SHARDS            fine-tuning, leaving songs out
     python benchmarks/ensemble.py guess URMP16K          how often the parts are guessed
 
 URMP16K holds whole pieces of URMP; SHARDS is what `train_ensemble.py render` wrote. --model takes another file.
@@ -13,8 +14,10 @@ from itertools import combinations
 import click
 import numpy as np
 from _ensemble_mixing import RATE, SCALE, Corpus
+from sklearn.model_selection import GroupKFold
 
 from skseparate import guess_parts, load_separator
+from skseparate._recipes import fine_tune
 from skseparate.baseline import OracleEqualiser
 from skseparate.datasets import ArrayRecording, load_urmp
 from skseparate.evaluation import evaluate
@@ -145,6 +148,26 @@ def rendered_mixes(corpus, n_takes):
             recording = ArrayRecording(solos.sum(axis=0), RATE, [stems[k][0] for k in chosen], song)
             recording.sources = solos
             yield recording, solos
+
+
+@main.command()
+@click.argument("shards")
+@model
+@click.option("--minutes", default=3.0, show_default=True)
+@click.option("--takes", default=16, show_default=True)
+def tune(shards, model, minutes, takes):
+    """Fine-tuning on stems of a font never heard: songs left out before and after, and how it was on others."""
+    X, y = zip(*rendered_mixes(Corpus(shards, ["unheard_test"]), takes), strict=True)
+    songs = np.array([recording.song for recording in X])
+    for fold, (own, left_out) in enumerate(GroupKFold(2).split(X, groups=songs)):
+        tuned = fine_tune(load_separator(model), [X[i] for i in own], [y[i] for i in own], minutes)
+        evaluation = evaluate(
+            {"shipped": load_separator(model), f"fine-tuned, {minutes:g} min": tuned},
+            [X[i] for i in left_out], [y[i] for i in left_out], groups=songs[left_out], bss=False,
+        )  # fmt: skip
+        print(f"fold {fold + 1}: tuned on {len(set(songs[own]))} songs, scored on {len(set(songs[left_out]))} others")
+        print(evaluation.to_markdown())
+        print(evaluation.compare("shipped", f"fine-tuned, {minutes:g} min"))
 
 
 @main.command()
