@@ -6,7 +6,8 @@
 All separate the same stereo recording at 44.1 kHz, 16 bit, into four stereo tracks of 24 bit, each in a process of its
 own, one after the other. The others have their published architectures (umxhq with one Wiener iteration; htdemucs,
 one shift) and random weights, which cost what trained ones cost. Start-up is all up to the first sample: imports and
-building the network; for ours also reading the trained weights.
+building the network; for ours also reading the trained weights. Start-up is in processor seconds, and "x real time"
+is how fast it would be if all threads were busy all the time, as neighbours on the machine make wall time a lottery.
 """
 
 import json
@@ -36,9 +37,6 @@ def main(seconds, threads, repeats, child):
     if child:
         print(json.dumps(measure(*child)))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        write(Path(folder) / "mix.wav", seconds)
-        rows = {name: min((run(name, folder, threads) for _ in range(repeats)), key=cpu) for name in SYSTEMS}
     print(f"{seconds:g} s of stereo at {RATE} Hz into four stereo tracks, {threads} threads, float32")
     titles = {
         "": 12,
@@ -49,13 +47,19 @@ def main(seconds, threads, repeats, child):
         "peak MB": 9,
         "CPU, peak / ours": 18,
     }
-    print("".join(f"{title:>{width}}" for title, width in titles.items()))
-    for name, row in rows.items():
-        ratios = f"{cpu(row) / cpu(rows['skseparate']):.1f}, {row['peak'] / rows['skseparate']['peak']:.1f}"
-        print(
-            f"{name:>12}{row['start_up']:>11.1f}{row['wall']:>8.1f}{cpu(row):>8.1f}{seconds / row['wall']:>13.1f}"
-            f"{row['peak']:>9.0f}{ratios:>18}"
-        )
+    print("".join(f"{title:>{width}}" for title, width in titles.items()), flush=True)
+    rows = {}
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder) / "mix.wav", seconds)
+        for name in SYSTEMS:
+            row = rows[name] = min((run(name, folder, threads) for _ in range(repeats)), key=cpu)
+            first = rows[SYSTEMS[0]]
+            ratios = f"{cpu(row) / cpu(first):.1f}, {row['peak'] / first['peak']:.1f}"
+            print(
+                f"{name:>12}{row['start_up']:>11.1f}{row['wall']:>8.1f}{cpu(row):>8.1f}"
+                f"{seconds * threads / cpu(row):>13.1f}{row['peak']:>9.0f}{ratios:>18}",
+                flush=True,
+            )
 
 
 def cpu(row):
@@ -85,7 +89,7 @@ def run(name, folder, threads):
 
 
 def measure(name, mix, folder):
-    """Start-up, wall and processor seconds; start-up is reckoned in processor time, as disks and neighbours vary."""
+    """Start-up in processor seconds; wall and processor seconds of the separation."""
     separate = {"skseparate": ours, "open-unmix": open_unmix, "demucs": demucs}[name]()
     start_up, started = time.process_time(), time.perf_counter()
     separate(mix, folder)
