@@ -7,7 +7,8 @@ All separate the same stereo recording at 44.1 kHz, 16 bit, into four stereo tra
 own, one after the other. The others have their published architectures (umxhq with one Wiener iteration; htdemucs,
 one shift) and random weights, which cost what trained ones cost. Start-up is all up to the first sample: imports and
 building the network; for ours also reading the trained weights. Start-up is in processor seconds, and "x real time"
-is how fast it would be if all threads were busy all the time, as neighbours on the machine make wall time a lottery.
+is how fast it would be if all threads were busy all the time. Where other work shares the machine, take one thread:
+threads that wait for each other burn processor time.
 """
 
 import json

@@ -4,8 +4,9 @@
 
 A ridge fitted on built-in quartets, and the model that comes with skseparate, told violin, violin, viola and cello. A
 mixture is repeated to the wanted length (mono, 44.1 kHz, 16 bit), and the command is run on it in a process of its own:
-start-up is included. "by CPU" is how fast it would be if all threads were busy all the time: a bound that other work
-on the machine does not touch. Then the whole of one minute is computed at once, and compared with what is streamed.
+start-up is included. "by CPU" is how fast it would be if all threads were busy all the time, which other work on the
+machine hardly touches; there take one thread, as threads that wait for each other burn processor time. Then the whole
+of one minute is computed at once, and compared with what is streamed.
 """
 
 import os
