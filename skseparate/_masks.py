@@ -40,12 +40,15 @@ def masks(estimates, view, kind):
     if kind == "direct":
         shares *= _inverse(view)
         return shares
-    shares *= _inverse(shares.max(axis=0))  # at most 1, so squares neither overflow nor vanish
     if kind == "wiener":
+        shares *= _inverse(shares.max(axis=0))  # at most 1, so squares neither overflow nor vanish
         shares *= shares
-    total = shares.sum(axis=0)
+    with np.errstate(over="ignore"):
+        total = shares.sum(axis=0)
+    unknown = ~((total > np.finfo(total.dtype).tiny) & (total < np.inf))
     shares *= _inverse(total)
-    np.copyto(shares, 1 / len(shares), where=total == 0)
+    if unknown.any():
+        shares[:, unknown] = 1 / len(shares)
     return shares
 
 

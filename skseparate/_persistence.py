@@ -305,11 +305,12 @@ def _tried(separator, path):
 
 
 class _Silence(Recording):
-    """A silent segment of as many parts as the separator gives."""
+    """A silent segment of as many parts as the separator gives; of one where it is told them, and all are alike."""
 
     def __init__(self, n_samples, separator):
         self.shape, self.sample_rate = (n_samples,), separator.sample_rate_
-        self.parts = ("vn",) * min(separator.n_slots_, MOST_SLOTS)
+        is_told = getattr(separator.regressor_, "is_told", False)
+        self.parts = ("vn",) * (1 if is_told else min(separator.n_slots_, MOST_SLOTS))
 
     def read(self, start, stop):
         return np.zeros(stop - start, self.dtype)

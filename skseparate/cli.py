@@ -38,6 +38,8 @@ def main(context, threads, memory):
     if threads:
         from threadpoolctl import threadpool_limits
 
+        # NumPy, torch and others are loaded later, and ask the environment then
+        os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)))
         context.with_resource(threadpool_limits(threads))
 
 

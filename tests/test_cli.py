@@ -358,6 +358,21 @@ def test_models_are_described(model):
     assert "LowRankRidge, up to 3 parts, fitted at 16000 Hz, segments of 0.12 s" in run("models", model).output
 
 
+def test_threads_reach_libraries_that_are_loaded_later():
+    code = (
+        "from click.testing import CliRunner; from skseparate.cli import main\n"
+        "@main.command()\n"
+        "def asked():\n"
+        "    import numpy, threadpoolctl\n"
+        "    print({pool['num_threads'] for pool in threadpoolctl.threadpool_info()})\n"
+        "print(CliRunner().invoke(main, ['--threads', '1', 'asked']).output)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "2"}
+    )
+    assert done.stdout.strip() == "{1}", done.stderr
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is enforced on Linux")
 def test_memory_is_limited_with_a_sentence(model, stems, tmp_path):
     command = [sys.executable, "-m", "skseparate.cli", "--memory", "0.5", "--threads", "1"]

@@ -12,8 +12,10 @@ from sklearn.pipeline import make_pipeline
 
 from skseparate import Separator, guess_parts, load_separator, save_separator
 from skseparate._guess import _likeliest
+from skseparate._masks import masks
 from skseparate._parts import INSTRUMENTS, N_DESKS, part_codes, told_codes
 from skseparate._recipes import ensemble_separator
+from skseparate._segments import Segments
 from skseparate._stitching import Stitcher
 from skseparate.cli import main
 from skseparate.datasets import ArrayRecording, make_ensembles
@@ -117,6 +119,23 @@ class TestNetwork:
         separator = Separator(make_pipeline(Segmenter(0.5), STFT())).fit(data[0][:2], data[1][:2])
         with pytest.raises(ValueError, match="LowRankRidge cannot be fine-tuned"):
             separator.fine_tune(data[0], data[1])
+
+
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_streamed_is_whole(fitted, rate, monkeypatch):
+    """Block by block as by the transformers over the whole recording, doubled parts exchanged alike."""
+    noise = np.random.default_rng(0).standard_normal(4 * rate).astype(np.float32)
+    recording = ArrayRecording(noise, rate, ("vn", "vn", "vn", "vc"))
+    monkeypatch.setattr("skseparate._segments.SPECTROGRAM_BYTES", 1)
+    streamed = list(fitted.iter_predict(recording))
+    assert len(streamed) > 4
+    chain = fitted._chain(recording, rate)
+    spectrograms = chain.representation.transform([noise])[0]
+    stitch = Stitcher(recording.parts, chain.frame_offset)
+    features = fitted._predict_features(Segments([recording], [chain]), 4)
+    gains = masks(stitch(chain.magnitudes(features, spectrograms.shape[-1])), None, fitted.mask)
+    whole = chain.representation.inverse_transform([gains * spectrograms])[0][..., : len(noise)]
+    np.testing.assert_allclose(np.concatenate(streamed, axis=-1), whole, atol=1e-4)
 
 
 class TestShipped:

@@ -5,7 +5,6 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.model_selection import GroupKFold, KFold, check_cv
 
 from skseparate.linear_model._low_rank_ridge import BaseLowRank, centred_grams
 from skseparate.linear_model._solvers import DualPath, center_gram
@@ -115,6 +114,8 @@ class LowRankRidgeCV(BaseLowRank):
         return alphas, ranks
 
     def _folds(self, n_rows, songs):
+        from sklearn.model_selection import GroupKFold, KFold, check_cv  # slow to import, and `predict` does without
+
         n_songs = 0 if songs is None else len(set(songs))
         if not (self.cv is None or isinstance(self.cv, Integral)):
             return check_cv(self.cv).split(np.empty(n_rows), groups=songs)

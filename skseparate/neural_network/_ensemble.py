@@ -2,7 +2,7 @@
 
 import torch
 from torch import nn
-from torch.nn.functional import interpolate, pad, pixel_shuffle, pixel_unshuffle, relu
+from torch.nn.functional import interpolate, pad, pixel_shuffle, pixel_unshuffle
 
 from skseparate._parts import MOST_PARTS, N_DESKS, N_INSTRUMENTS
 from skseparate.neural_network._census import Census
@@ -133,7 +133,7 @@ class FiLM(nn.Module):
     def forward(self, h, told, owner):
         h = self.norm(self.project(h))[owner]
         scale, shift = self.told(told).to(h.dtype)[..., None, None].chunk(2, dim=1)
-        return relu(torch.addcmul(shift, h, 1 + scale)).contiguous(memory_format=torch.channels_last)
+        return torch.relu_(torch.addcmul(shift, h, 1 + scale)).contiguous(memory_format=torch.channels_last)
 
 
 class Line(nn.Module):
@@ -196,7 +196,8 @@ class Residual(nn.Module):
         nn.init.zeros_(self.second_norm.weight)
 
     def forward(self, h):
-        return relu(h + self.second_norm(self.second(relu(self.first_norm(self.first(h))))))
+        inner = torch.relu_(self.first_norm(self.first(h)))  # in place: memory is what sums and rectifiers wait for
+        return torch.relu_(self.second_norm(self.second(inner)).add_(h))
 
 
 class Rise(nn.Module):
@@ -214,7 +215,7 @@ class Rise(nn.Module):
 
 def _stage(n_in, n_out, depth, stride):
     first = nn.Sequential(
-        nn.Conv2d(n_in, n_out, 3, stride=stride, padding=1, bias=False), nn.BatchNorm2d(n_out), nn.ReLU()
+        nn.Conv2d(n_in, n_out, 3, stride=stride, padding=1, bias=False), nn.BatchNorm2d(n_out), nn.ReLU(inplace=True)
     )
     return nn.Sequential(first, *(Residual(n_out) for _ in range(depth)))
 

@@ -1,5 +1,7 @@
 """The trained network behind `NeuralRegressor`: built once from its weights, and asked."""
 
+from contextlib import nullcontext
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -63,18 +65,19 @@ class TrainedNetwork:
         """The network with its weights, built once."""
         import torch
 
+        from skseparate.neural_network._inference import fold_norms, unfilled
         from skseparate.neural_network._model import Model
         from skseparate.neural_network._precision import choose_device
 
         if getattr(self, "_network", None) is None:
-            # without memory of its own until the weights are in: a hostile file may ask for any size
-            with torch.device("meta" if isinstance(self.module, str) else "cpu"):
+            is_ours = isinstance(self.module, str)
+            with unfilled() if is_ours else nullcontext():
                 network = Model(*self._model_spec())
             network.load_state_dict(self._tensors(), assign=True)
             # a table's predictions must not depend on how many rows are predicted together, even in the last bits
             dtype = torch.float64 if len(self.out_shape_) == 1 else torch.float32
             network.to(choose_device(self.device), dtype, memory_format=torch.channels_last)
-            self._network = network.eval()
+            self._network = fold_norms(network.eval()) if is_ours else network.eval()
         return self._network
 
     def _model_spec(self):

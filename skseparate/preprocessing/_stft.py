@@ -5,14 +5,10 @@ from numbers import Real
 import numpy as np
 import scipy.fft
 from scipy.signal import get_window
-from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval
 
 from skseparate.preprocessing._base import SignalTransformer, is_tensor, pad_last, whole_samples
-
-# Bytes of frames that are windowed and transformed at once: a large array of frames is written to memory and read
-# again, which takes several times as long as the transforms; this much stays in the processor's cache.
-CHUNK_BYTES = 2**20
+from skseparate.preprocessing._chunks import chunks_of, in_threads, rfft_into
 
 
 def stft(signals, window, hop_length):
@@ -62,8 +58,8 @@ def stft(signals, window, hop_length):
     frames = np.lib.stride_tricks.sliding_window_view(padded.reshape(-1, n_padded), frame_length, axis=-1)
     frames = frames[:, ::hop_length]
     spectrograms = np.empty((*frames.shape[:2], frame_length // 2 + 1), np.result_type(signals.dtype, np.complex64))
-    for chunk in _chunks(*frames.shape, signals.dtype.itemsize):
-        spectrograms[chunk] = scipy.fft.rfft(frames[chunk] * scaled, overwrite_x=True)
+    chunks = chunks_of(*frames.shape, signals.dtype.itemsize)
+    in_threads(lambda chunk: rfft_into(frames[chunk] * scaled, spectrograms[chunk]), chunks)
     return spectrograms.reshape(*signals.shape[:-1], n_frames, -1)
 
 
@@ -107,19 +103,17 @@ def istft(spectrograms, window, hop_length):
     else:
         spectrograms = spectrograms.reshape(-1, n_frames, n_bins)
         grid = np.zeros((len(spectrograms), n_grid, hop_length), np.result_type(spectrograms.real.dtype, np.float32))
-        for rows, few in _chunks(len(spectrograms), n_frames, frame_length, grid.itemsize):
-            frames = scipy.fft.irfft(spectrograms[rows, few], frame_length)
-            frames *= weights.astype(frames.dtype)
-            _overlap_add(frames, grid[rows, few.start :])
+        weights = weights.astype(grid.dtype)
+
+        def add(chunk):
+            frames = scipy.fft.irfft(spectrograms[chunk], frame_length)
+            frames *= weights
+            _overlap_add(frames, grid[chunk[0], chunk[1].start :])
+
+        chunks = chunks_of(len(spectrograms), n_frames, frame_length, grid.itemsize, least=n_grid - n_frames)
+        in_threads(add, chunks[::2])  # neighbours add to the same samples: never at once, and always in this order
+        in_threads(add, chunks[1::2])
     return grid.reshape(*leading, n_grid * hop_length)[..., margin : n_frames * hop_length]
-
-
-def _chunks(n_signals, n_frames, frame_length, itemsize):
-    """Slices of signals and of frames that together are all frames, `CHUNK_BYTES` at a time."""
-    few = max(1, CHUNK_BYTES // (frame_length * itemsize))
-    for rows in gen_batches(n_signals, max(1, few // n_frames)):
-        for frames in gen_batches(n_frames, few):
-            yield rows, frames
 
 
 def _synthesis_window(window, hop_length):
