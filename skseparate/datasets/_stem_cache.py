@@ -91,8 +91,7 @@ class StemCache:
             Float32 and contiguous; filled with samples `start` to ``start + n``.
         """
         with self._decoded_file(path, sample_rate, n_samples) as file:
-            file.seek(4 * start)
-            if file.readinto(out) != out.nbytes:
+            if _read_into(file, 4 * start, out) < out.nbytes:
                 raise ValueError(f"{path} has {n_samples} samples: {start} to {start + len(out)} cannot be read.")
 
     def made(self, key, n_samples, make):
@@ -173,8 +172,7 @@ class StemCache:
 
     def _key(self, path, sample_rate):
         status = os.stat(path)
-        facts = (FORMAT, _real_path(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns, sample_rate)
-        return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
+        return _digest(FORMAT, _real_path(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns, sample_rate)
 
     def _make(self, entry, blocks):
         partial = self.folder / f".{entry.stem}.{os.getpid()}.{secrets.token_hex(4)}.part"
@@ -210,10 +208,15 @@ def _real_path(path):
     return os.path.realpath(path)
 
 
+@lru_cache(maxsize=4096)
+def _digest(*facts):
+    return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
+
+
 def _whole(entry, n_samples):
     """The file of an entry, open; None where there is none, or not a whole one."""
     try:
-        file = open(entry, "rb")  # noqa: SIM115 - whoever asked closes it
+        file = open(entry, "rb", buffering=0)  # noqa: SIM115 - whoever asked closes it
     except FileNotFoundError:
         return None
     if os.fstat(file.fileno()).st_size != 4 * n_samples:
@@ -222,6 +225,16 @@ def _whole(entry, n_samples):
     with suppress(OSError):
         os.utime(entry)  # used just now: the last to be removed
     return file
+
+
+def _read_into(file, place, out):
+    """Fill an array from a place on, in bytes; how many were there. No system reads more than 2 GiB at once."""
+    file.seek(place)
+    n_read, n = 0, None
+    while n != 0 and n_read < out.nbytes:
+        n = file.readinto(memoryview(out).cast("B")[n_read:])
+        n_read += n
+    return n_read
 
 
 def _mapped(file, n_samples):
