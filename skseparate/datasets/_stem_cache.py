@@ -1,4 +1,4 @@
-"""Stems decoded and resampled once, to memory-mapped files."""
+"""Stems decoded and resampled once, to raw files of which only what is asked for is read."""
 
 import hashlib
 import os
@@ -27,7 +27,7 @@ BLOCK_LENGTH = 2**18
 
 
 class StemCache:
-    """A folder of stems, decoded and resampled once to raw float32 files that are memory-mapped.
+    """A folder of stems, decoded and resampled once to raw float32 files.
 
     An entry is named by the stem's path, size and times of change, and by the sample rate: a file that
     changes, or another setting, makes another entry. Entries appear whole or not at all, so any number of
