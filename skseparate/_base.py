@@ -9,6 +9,7 @@ from sklearn.utils import assert_all_finite, gen_batches
 
 from skseparate._masks import masks
 from skseparate._recording import as_list, describe, n_samples_of, naming, object_array, read, sample_rate_of
+from skseparate._remembered import Remembered
 from skseparate._segments import tell_sample_rate
 from skseparate.metrics import separation_scorer
 from skseparate.preprocessing import STFT, OverlapAdd, Segmenter
@@ -127,10 +128,10 @@ def fit_representation(representation, recording, sample_rate):
     head = read(recording, 0, N_FIT_SAMPLES)
     with naming(recording):
         assert_all_finite(head)
-    spectrograms = representation.fit_transform([head])[0]
+    representation.fit([head])
     if not hasattr(representation[0], "segment_hop_"):
         raise ValueError(f"representation must begin with a Segmenter, got {representation[0]!r}.")
-    return representation, spectrograms
+    return representation, Remembered(representation[1:])(representation[0].transform([head])[0])
 
 
 def check_pairs(X, y):
@@ -195,7 +196,7 @@ def iter_solos(chain, recording, estimate, mask, channels=None):
     for segments in gen_batches(n_segments, chain.block_length):
         first, last = segments.start, segments.stop
         with naming(recording):
-            spectrograms = chain.stft(chain.waveforms(recording, first, last))
+            spectrograms = chain.spectrograms(recording, first, last)
         view = chain.magnitudes(chain.view(spectrograms), spectrograms.shape[-1]) if mask == "direct" else None
         gains = masks(estimate(first, last, spectrograms), view, mask).astype(spectrograms.real.dtype, copy=False)
         if channels is not None:

@@ -7,6 +7,7 @@ name, from a registry, with their parameters and what they learned.
 import json
 import os
 from importlib import import_module
+from inspect import signature
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -287,6 +288,9 @@ def _decode_estimator(node, file, path):
         if not key.isidentifier() or key.startswith("__") or callable(getattr(cls, key, None)):
             raise ValueError(f"{path} is damaged: {name} cannot hold {key!r}.")
         estimator.__dict__[key] = _decode(item, file, path)
+    for key, parameter in signature(cls).parameters.items():
+        if parameter.default is not parameter.empty:  # a parameter may have come after the file was written
+            estimator.__dict__.setdefault(key, parameter.default)
     return estimator
 
 

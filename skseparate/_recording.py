@@ -53,6 +53,10 @@ class Recording:
         """Return samples ``start`` to ``stop`` along the last axis; both lie inside the recording."""
         raise NotImplementedError  # pragma: no cover - the protocol
 
+    def read_into(self, start, out):
+        """Fill an array with the samples from `start` on; here by `read`, and better where no other copy is needed."""
+        out[...] = self.read(start, start + out.shape[-1])
+
     def __array__(self, dtype=None, copy=None):
         signal = self.read(0, self.n_samples)
         signal = signal if dtype is None else signal.astype(dtype, copy=False)

@@ -5,6 +5,7 @@ from sklearn.base import clone
 from sklearn.utils import gen_batches
 
 from skseparate._recording import n_samples_of, naming, read
+from skseparate._remembered import Remembered
 from skseparate.preprocessing import count_segments, resize_bins
 
 # Bytes of features in a block of rows: large enough for fast matrix products, small beside any memory.
@@ -38,7 +39,8 @@ class Chain:
         self.representation = representation
         self.segmenter = representation[0]
         self._spectral = representation[1:]  # a view on the same fitted steps
-        silence = self.stft(np.zeros((1, self.segmenter.segment_length_)))
+        self._remembered = Remembered(self._spectral)
+        silence = self._remembered(np.zeros((1, self.segmenter.segment_length_)))
         self.n_bins_in = silence.shape[-1]
         self.silence = self.view(silence)[0]
         self.frame_shape = self.silence.shape
@@ -64,6 +66,10 @@ class Chain:
         hop, length = self.segmenter.segment_hop_, self.segmenter.segment_length_
         start, stop = first * hop, (last - 1) * hop + length
         return self.segmenter.transform([read(recording, start, stop)])[0]
+
+    def spectrograms(self, recording, first, last):
+        """Complex spectrograms of segments `first` to `last` (exclusive), kept where that is on; read-only."""
+        return self._remembered(self.waveforms(recording, first, last))
 
     def stft(self, waveforms):
         """Complex spectrograms of segments: ``(..., n_frames, n_bins_in)``."""
@@ -222,7 +228,7 @@ class Segments:
     def _spectrograms(self, i, first, last):
         if self._known[0] == (i, first, last):
             return self._known[1]
-        return self._chains[i].stft(self._waveforms(i, first, last))
+        return self._chains[i].spectrograms(self._recordings[i], first, last)
 
     def _features(self, i, first, last):
         return self._chains[i].view(self._spectrograms(i, first, last))

@@ -189,3 +189,8 @@ def test_saving_over_a_model_replaces_it_whole(data, saved):
     save_separator(separator(DummyRegressor()).fit(*data), saved)
     assert saved.read_bytes() != before
     assert type(load_separator(saved).regressor_) is DummyRegressor
+
+
+def test_parameters_that_came_after_the_file_take_their_defaults():
+    shipped = load_separator("ensemble")
+    assert shipped.get_params()["cache_size"] == 500

@@ -380,6 +380,7 @@ def test_memory_does_not_grow_with_the_recording(solver, monkeypatch):
         make_pipeline(Segmenter(1.0), STFT(0.02, 0.01)),
         make_pipeline(FrequencyTruncation(100), Magnitude()),
         LowRankRidge(rank=8, solver=solver),
+        cache_size=0,
     )
 
     def fit_and_predict(minutes):

@@ -123,7 +123,7 @@ class AudioFile(Recording):
         if 4 * self.n_samples > LONGEST_BYTES:
             return self._decode(start, stop).mean(axis=0)
         status = os.stat(self.path)
-        key = (self.path, status.st_mtime_ns, status.st_size)
+        key = (self.path, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
         return cached_samples(key, lambda: self._decode(0, self.n_samples).mean(axis=0))[start:stop]
 
     def _decode(self, start, stop):
@@ -209,12 +209,19 @@ class Stems(Recording):
         return None if any(line is None for line in lines) else lines
 
     def read(self, start, stop):
-        solos = np.zeros((len(self._stems), stop - start), self.dtype)
+        solos = np.empty((len(self._stems), stop - start), self.dtype)
         for solo, stem in zip(solos, self._stems, strict=True):
-            end = min(stop, stem.n_samples)
-            if start < end:
-                solo[: end - start] = stem.read(start, end)
+            _fill(solo, stem, start)
         return solos
+
+    def mix(self, start, stop):
+        """Return the sum of the stems, one after the other: their samples are held for one stem at a time."""
+        total, solo = (np.empty(stop - start, self.dtype) for _ in range(2))
+        _fill(total, self._stems[0], start)
+        for stem in self._stems[1:]:
+            _fill(solo, stem, start)
+            total += solo
+        return total
 
     def __repr__(self):
         return f"<Stems: {_describe(self)}>"
@@ -251,10 +258,18 @@ class Mixture(Recording):
         return getattr(self.sources, "lines", None)
 
     def read(self, start, stop):
-        return self.sources.read(start, stop).sum(axis=0)
+        return self.sources.mix(start, stop)
 
     def __repr__(self):
         return f"<Mixture: {_describe(self)}>"
+
+
+def _fill(solo, stem, start):
+    """Samples of a stem from `start` on; silence where it has ended."""
+    n = min(max(stem.n_samples - start, 0), len(solo))
+    if n:
+        stem.read_into(start, solo[:n])
+    solo[n:] = 0
 
 
 def _check_readable(path):

@@ -1,9 +1,9 @@
-"""Stems decoded and resampled once, to memory-mapped files."""
+"""Stems decoded and resampled once, to raw files of which only what is asked for is read."""
 
 import hashlib
 import os
 import secrets
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,17 +16,23 @@ from skseparate._recording import Recording
 from skseparate.datasets import _mp3
 from skseparate.datasets._recordings import AudioFile
 
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows
+    fcntl = None
+
 FORMAT = 1
 SUFFIX = ".f32"
 BLOCK_LENGTH = 2**18
 
 
 class StemCache:
-    """A folder of stems, decoded and resampled once to raw float32 files that are memory-mapped.
+    """A folder of stems, decoded and resampled once to raw float32 files.
 
     An entry is named by the stem's path, size and times of change, and by the sample rate: a file that
     changes, or another setting, makes another entry. Entries appear whole or not at all, so any number of
-    processes may fill the folder at once, and any may be killed.
+    processes may fill the folder at once, and any may be killed; one makes an entry while the others wait for it
+    (where there are no file locks, such as on Windows, each makes it).
 
     Parameters
     ----------
@@ -69,10 +75,24 @@ class StemCache:
         samples : memmap of shape (n_samples,)
             In float32, read-only.
         """
-        try:
-            return self._entry(self._key(path, sample_rate), n_samples, lambda: _decoded(path, sample_rate, n_samples))
-        except soundfile.LibsndfileError as error:
-            raise ValueError(f"{path} cannot be decoded: {error.error_string}") from error
+        with self._decoded_file(path, sample_rate, n_samples) as file:
+            return _mapped(file, n_samples)
+
+    def read_into(self, path, sample_rate, n_samples, start, out):
+        """Read some samples of a stem into an array: as `samples`, but no page of the entry stays in the process.
+
+        Parameters
+        ----------
+        path, sample_rate, n_samples : str, int and int
+            As of `samples`.
+        start : int
+            First sample.
+        out : ndarray of shape (n,)
+            Float32 and contiguous; filled with samples `start` to ``start + n``.
+        """
+        with self._decoded_file(path, sample_rate, n_samples) as file:
+            if _read_into(file, 4 * start, out) < out.nbytes:
+                raise ValueError(f"{path} has {n_samples} samples: {start} to {start + len(out)} cannot be read.")
 
     def made(self, key, n_samples, make):
         """Return samples that are made, such as a rendered stem, from their entry; made first where there is none.
@@ -98,15 +118,25 @@ class StemCache:
                 raise ValueError(f"{key} was made with shape {samples.shape}, {n_samples} samples were expected.")
             yield samples
 
-        return self._entry(f"made-{key}", n_samples, blocks)
+        with self._open(f"made-{key}", n_samples, blocks) as file:
+            return _mapped(file, n_samples)
 
-    def _entry(self, key, n_samples, blocks):
-        entry = self.folder / (key + SUFFIX)
-        if not entry.is_file() or entry.stat().st_size != 4 * n_samples:
-            self._make(entry, blocks)
-        with suppress(OSError):
-            os.utime(entry)  # used just now: the last to be removed
-        return _mapped(str(entry), entry.stat().st_ino, n_samples)
+    def _decoded_file(self, path, sample_rate, n_samples):
+        try:
+            return self._open(self._key(path, sample_rate), n_samples, lambda: _decoded(path, sample_rate, n_samples))
+        except soundfile.LibsndfileError as error:
+            raise ValueError(f"{path} cannot be decoded: {error.error_string}") from error
+
+    def _open(self, key, n_samples, blocks):
+        """The entry's file, open and whole; made first where there is none."""
+        entry = os.path.join(self.folder, key + SUFFIX)
+        while (file := _whole(entry, n_samples)) is None:  # another process may remove it before it is opened
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with _locked(os.path.join(self.folder, f".{key}.lock")):
+                if (made := _whole(entry, n_samples)) is not None:
+                    return made
+                self._make(Path(entry), blocks)
+        return file
 
     def info(self):
         """Say what the cache holds.
@@ -133,7 +163,7 @@ class StemCache:
             How many were freed.
         """
         freed = 0
-        for pattern in (f"*{SUFFIX}", ".*.part"):
+        for pattern in (f"*{SUFFIX}", ".*.part", ".*.lock"):
             for file in self.folder.glob(pattern):
                 with suppress(FileNotFoundError):  # another process clears, too
                     freed += file.stat().st_size
@@ -142,11 +172,9 @@ class StemCache:
 
     def _key(self, path, sample_rate):
         status = os.stat(path)
-        facts = (FORMAT, os.path.realpath(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns, sample_rate)
-        return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
+        return _digest(FORMAT, _real_path(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns, sample_rate)
 
     def _make(self, entry, blocks):
-        self.folder.mkdir(parents=True, exist_ok=True)
         partial = self.folder / f".{entry.stem}.{os.getpid()}.{secrets.token_hex(4)}.part"
         try:
             with open(partial, "wb") as file:
@@ -174,9 +202,72 @@ class StemCache:
                 yield file, file.stat()
 
 
-@lru_cache(maxsize=1024)
-def _mapped(path, inode, n_samples):
-    return np.memmap(path, dtype="<f4", mode="r", shape=(n_samples,))
+@lru_cache(maxsize=4096)
+def _real_path(path):
+    """Asked once: a link that is turned elsewhere changes the times and the size."""
+    return os.path.realpath(path)
+
+
+@lru_cache(maxsize=4096)
+def _digest(*facts):
+    return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
+
+
+def _whole(entry, n_samples):
+    """The file of an entry, open; None where there is none, or not a whole one."""
+    try:
+        file = open(entry, "rb", buffering=0)  # noqa: SIM115 - whoever asked closes it
+    except FileNotFoundError:
+        return None
+    if os.fstat(file.fileno()).st_size != 4 * n_samples:
+        file.close()
+        return None
+    with suppress(OSError):
+        os.utime(entry)  # used just now: the last to be removed
+    return file
+
+
+def _read_into(file, place, out):
+    """Fill an array from a place on, in bytes; how many were there. No system reads more than 2 GiB at once."""
+    file.seek(place)
+    n_read, n = 0, None
+    while n != 0 and n_read < out.nbytes:
+        n = file.readinto(memoryview(out).cast("B")[n_read:])
+        n_read += n
+    return n_read
+
+
+def _mapped(file, n_samples):
+    return np.memmap(file, dtype="<f4", mode="r", shape=(n_samples,))
+
+
+@contextmanager
+def _locked(path):
+    """Wait for a file's lock and hold it; it is given back where a process is killed. Without locks, nobody waits."""
+    file = _lock(path) if fcntl else None
+    try:
+        yield
+    finally:
+        if file:
+            with suppress(FileNotFoundError):  # somebody cleared the cache
+                os.unlink(path)
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_UN)  # a process that was forked meanwhile holds the file, too
+            file.close()
+
+
+def _lock(path):
+    while True:
+        file = open(path, "wb")  # noqa: SIM115 - held until it is unlocked
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if os.path.exists(path) and os.path.samestat(os.stat(path), os.fstat(file.fileno())):
+                return file
+        except FileNotFoundError:
+            pass  # removed by the process that held it
+        except OSError:
+            return file  # a file system without locks
+        file.close()
 
 
 def resampled_length(n_samples, old_rate, new_rate):
@@ -276,7 +367,14 @@ class CachedFile(Recording):
         return self._file.take
 
     def read(self, start, stop):
-        return self.cache.samples(self._file.path, self.sample_rate, self.n_samples)[start:stop]
+        samples = np.empty(stop - start, "<f4")
+        self.cache.read_into(self._file.path, self.sample_rate, self.n_samples, start, samples)
+        return samples
+
+    def read_into(self, start, out):
+        if out.dtype != "<f4" or not out.flags.c_contiguous:
+            return super().read_into(start, out)
+        return self.cache.read_into(self._file.path, self.sample_rate, self.n_samples, start, out)
 
     def __repr__(self):
         seconds = self.n_samples / self.sample_rate

@@ -3,6 +3,7 @@
 import numpy as np
 
 from skseparate._recording import as_pairs, describe, n_samples_of, read
+from skseparate._remembered import remembering
 from skseparate.metrics._si_sdr import InnerProducts
 
 
@@ -45,7 +46,8 @@ def separation_scorer(estimator, X, y, *, permutation=False):
     0.0
     """
     X, y = as_pairs(X, y)
-    scores = [_score(estimator, r, solos, permutation, i) for i, (r, solos) in enumerate(zip(X, y, strict=True))]
+    with remembering(getattr(estimator, "cache_size", None)):
+        scores = [_score(estimator, r, solos, permutation, i) for i, (r, solos) in enumerate(zip(X, y, strict=True))]
     absolute, improvement = np.mean(scores, axis=0)
     return {"si_sdr_improvement": float(improvement), "si_sdr": float(absolute)}
 

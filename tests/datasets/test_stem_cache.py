@@ -1,17 +1,20 @@
 """The cache of decoded stems, and everything that can go wrong with one."""
 
 import os
+import pathlib
 import pickle
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import soundfile
 import soxr
 
-from skseparate.datasets import CachedFile, StemCache, load_stems
+from skseparate.datasets import ArrayRecording, CachedFile, Mixture, StemCache, Stems, load_stems
+from skseparate.datasets._stem_cache import _decoded
 
 RATE = 48000
 
@@ -174,3 +177,59 @@ def test_loaders_resample_through_the_cache(tmp_path, stem, cache):
 def test_the_folder_can_be_named_by_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("SKSEPARATE_CACHE", str(tmp_path / "mine"))
     assert StemCache().info() == {"folder": str(tmp_path / "mine"), "entries": 0, "bytes": 0, "max_bytes": 20 * 2**30}
+
+
+def test_those_who_come_at_once_decode_once(stem, cache, monkeypatch):
+    calls = []
+
+    def slowly(*args):
+        calls.append(args)
+        time.sleep(0.05)
+        yield from _decoded(*args)
+
+    monkeypatch.setattr("skseparate.datasets._stem_cache._decoded", slowly)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: read(stem, cache), range(8)))
+    for samples in found:
+        np.testing.assert_array_equal(samples, found[0])
+    assert len(calls) == 1
+    assert [file.suffix for file in cache.folder.iterdir()] == [".f32"]
+
+
+def test_a_lock_that_a_killed_process_left_holds_nobody_up(stem, cache):
+    cache.folder.mkdir()
+    (cache.folder / f".{cache._key(stem, RATE)}.lock").touch()
+    assert read(stem, cache).shape == (3 * RATE + 7,)
+    assert [file.suffix for file in cache.folder.iterdir()] == [".f32"]
+
+
+def test_where_files_cannot_be_locked_each_decodes(stem, cache, monkeypatch):
+    monkeypatch.setattr("skseparate.datasets._stem_cache.fcntl", None)
+    assert read(stem, cache).shape == (3 * RATE + 7,)
+
+
+def test_stems_of_several_types_are_stacked_and_mixed(stem, cache):
+    solo, samples = CachedFile(stem, cache=cache), np.random.default_rng(0).normal(0, 0.1, 2 * RATE)
+    stems = Stems([solo, ArrayRecording(samples, RATE), solo])
+    start, stop = 2 * RATE - 5, 2 * RATE + 5
+    expected = np.zeros((3, 10))
+    expected[::2] = soundfile.read(stem)[0][start:stop]
+    expected[1, :5] = samples[start:]
+    np.testing.assert_array_equal(stems.read(start, stop), expected)
+    np.testing.assert_array_equal(Mixture(stems).read(start, stop), stems.read(start, stop).sum(axis=0))
+
+
+def test_reading_maps_nothing(stem, cache):
+    """What is mapped counts as memory of the process, the more the longer one draws."""
+    solo = CachedFile(stem, cache=cache)
+    for start in range(0, 2 * RATE, 1000):
+        solo.read(start, start + RATE)
+    maps = pathlib.Path("/proc/self/maps")
+    if not maps.exists():
+        pytest.skip("/proc/self/maps is not here: what is mapped cannot be seen")
+    assert str(cache.folder) not in maps.read_text()
+
+
+def test_samples_beyond_the_end_are_refused(stem, cache):
+    with pytest.raises(ValueError, match=r"solo\.wav has 144007 samples: 144000 to 144010 cannot be read"):
+        CachedFile(stem, cache=cache).read(144000, 144010)
