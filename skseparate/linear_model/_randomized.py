@@ -1,0 +1,188 @@
+"""Reduced-rank ridge regression by sketches of rows and targets: a few passes over tables of any size.
+
+The solution of `_solvers` is sought in a subspace. The first block of it is a sketch of the targets, made
+sharper by power passes (Halko, Martinsson and Tropp, 2011); each power pass over the rows adds the block
+that conjugate gradients would go to next (a block Krylov space: Musco and Musco, 2015). Within the subspace
+the solution is exact, and a subspace of all rows gives that of the dual.
+
+Never more than a few matrices of features by sketch are held, and of rows by sketch.
+"""
+
+import numpy as np
+from scipy import linalg
+from sklearn.utils import gen_batches
+
+from skseparate.linear_model._solvers import (
+    N_COLUMNS,
+    SKETCH_BYTES,
+    near_mean,
+    primal_from_dual,
+    row_blocks,
+    rows_per_block,
+)
+
+
+class Sketched:
+    """A table of rows, seen only through products with thin matrices, as if it were centred.
+
+    Parameters
+    ----------
+    rows : array or Segments of shape (n, n_columns)
+        Rows.
+    centred : bool
+        Whether products are those of the rows less their mean.
+    """
+
+    def __init__(self, rows, centred):
+        self.rows, self.centred = rows, centred
+        self.shift = near_mean(rows) if centred else None
+
+    def times(self, factors):
+        """``X @ factors``, ``(n, k)`` in float64: one pass."""
+        return self._pass(factors)[0]
+
+    def power(self, factors):
+        """``T = X @ factors`` and ``X.T @ T`` in one pass: ``(n, k)`` and ``(n_columns, k)``, in float64."""
+        return self._pass(factors, np.zeros(factors.shape))
+
+    def _pass(self, factors, total=None):
+        products = np.empty((len(self.rows), factors.shape[1]))
+        column_sums = np.zeros(len(factors))
+        for where, block in row_blocks(self.rows, rows_per_block(self.rows, SKETCH_BYTES)):
+            product = np.zeros((len(block), factors.shape[1]))
+            for columns, panel in self._panels(block):
+                product += panel @ factors[columns]
+            products[where] = product
+            if total is not None:
+                product = product.astype(block.dtype, copy=False)
+                for columns, panel in self._panels(block):
+                    total[columns] += panel.T @ product
+                    column_sums[columns] += panel.sum(axis=0, dtype=np.float64)
+        if self.centred:
+            means = products.mean(axis=0)
+            products -= means
+            if total is not None:
+                for columns in gen_batches(len(total), N_COLUMNS):
+                    total[columns] -= np.outer(column_sums[columns], means)
+        return products, total
+
+    def _panels(self, block):
+        """Slices of columns and what the block holds there, less the shift: small enough to stay in the cache."""
+        for columns in gen_batches(block.shape[1], N_COLUMNS):
+            yield columns, block[:, columns] if self.shift is None else block[:, columns] - self.shift[columns]
+
+
+def solve_randomized(X, y, alpha, rank, n_oversamples, n_iter, fit_intercept, rng):
+    """Factors of the low-rank ridge, from n_iter + 3 passes over the rows and n_iter + 2 over the targets.
+
+    Parameters
+    ----------
+    X, y : array or Segments of shape (n, n_features) and (n, n_targets)
+        Rows and targets.
+    alpha : float
+        Penalty.
+    rank, n_oversamples : int
+        Directions of the prediction, and how many more are sketched.
+    n_iter : int
+        Power passes over either side.
+    fit_intercept : bool
+        Whether to centre.
+    rng : RandomState
+        Makes the sketch.
+
+    Returns
+    -------
+    x_factors, x_mean : ndarray of shape (n_features, rank) and (n_features,)
+        W and the mean of the rows.
+    y_factors, y_mean : ndarray of shape (n_targets, rank) and (n_targets,)
+        V and the mean of the targets.
+    """
+    size = min(rank + n_oversamples, len(X))
+    targets = _sketch_targets(Sketched(y, fit_intercept), size, n_iter, rng)
+    basis, images = _krylov(Sketched(X, fit_intercept), _start(targets, size, fit_intercept, rng), n_iter)
+    coefficients = _within(basis, images, targets, alpha, np.finfo(X.dtype).eps)
+    fitted, y_mean = primal_from_dual(y, images @ coefficients)
+    strengths, directions = _strongest(fitted.T @ fitted, rank)
+    y_factors = fitted @ (directions / strengths)
+    del fitted
+    x_factors, x_mean = primal_from_dual(X, basis @ (coefficients @ (directions * strengths)))
+    return x_factors, x_mean, y_factors, y_mean
+
+
+def _sketch_targets(table, size, n_iter, rng):
+    """``Y (Y'Y)^n_iter`` times a Gaussian matrix: ``(n, size)`` or fewer, orthonormal columns."""
+    factors = _gaussian(table.rows, min(size, table.rows.shape[1]), rng)
+    for _ in range(n_iter):
+        products, total = table.power(factors)
+        factors = _rotated(total, _orthonormal(products, table.rows.dtype)[1], table.rows.dtype)
+    return _orthonormal(table.times(factors), table.rows.dtype)[0]
+
+
+def _start(targets, size, centred, rng):
+    """The sketch of the targets, filled up at random to `size` columns where it has fewer."""
+    n, found = targets.shape
+    filling = rng.standard_normal((n, size - found))
+    if centred:
+        filling -= filling.mean(axis=0)
+    return _orthonormal(np.hstack([targets, filling]), filling.dtype, 1e-8)[0]
+
+
+def _krylov(table, block, n_iter):
+    """A basis S in the space of rows, orthonormal, and its image ``X X' S``: at most ``(n, (n_iter + 1) * size)``."""
+    dtype = table.rows.dtype
+    basis, images = [block], []
+    factors = primal_from_dual(table.rows, block)[0].astype(dtype, copy=False)
+    for _ in range(n_iter):
+        image, total = table.power(factors)
+        block, rotation = _orthonormal(image, dtype)
+        factors = _rotated(total, rotation, dtype)
+        basis.append(block)
+        images.append(image)
+    images.append(table.times(factors))
+    # what only differs from the other blocks by rounding would bring its rounding errors with it, much enlarged
+    basis, rotation = _orthonormal(np.hstack(basis), dtype, np.finfo(dtype).eps ** 0.5)
+    return basis, np.hstack(images) @ rotation
+
+
+def _within(basis, images, targets, alpha, precision):
+    """Dual coefficients, in the basis, of the directions that fit the targets: ``(n_basis, n_sketch)``.
+
+    Their fits E = images @ coefficients satisfy ``E'E + alpha a'S'K S a = 1``, so that the ridge within
+    them is ``E'Y``.
+    """
+    penalty = basis.T @ images
+    values, vectors = linalg.eigh(images.T @ images + alpha * (penalty + penalty.T) / 2)
+    kept = values > (precision * max(values[-1], 0) if len(values) else 0)
+    whitening = vectors[:, kept] / np.sqrt(values[kept])
+    seen = _orthonormal((images @ whitening).T @ targets, targets.dtype)[0]
+    return whitening @ seen
+
+
+def _strongest(symmetric, rank):
+    """Roots of the leading eigenvalues and their vectors, largest first, null ones left out."""
+    values, vectors = linalg.eigh(symmetric)
+    kept = values > len(values) * np.finfo(float).eps * max(values[-1], np.finfo(float).tiny) if len(values) else []
+    return np.sqrt(values[kept])[::-1][:rank], vectors[:, kept][:, ::-1][:, :rank]
+
+
+def _orthonormal(matrix, dtype, tolerance=None):
+    """Orthonormal basis of the columns and what they are multiplied by to give it."""
+    left, singular, right = linalg.svd(matrix, full_matrices=False)
+    tolerance = tolerance or 10 * max(matrix.shape) ** 0.5 * np.finfo(dtype).eps
+    kept = singular > tolerance * max(singular, default=0)
+    return left[:, kept], right[kept].T / singular[kept]
+
+
+def _gaussian(rows, size, rng):
+    factors = np.empty((rows.shape[1], size), rows.dtype)
+    for columns in gen_batches(len(factors), N_COLUMNS):
+        factors[columns] = rng.standard_normal((columns.stop - columns.start, size))
+    return factors
+
+
+def _rotated(total, rotation, dtype):
+    """``total @ rotation`` in the dtype of the rows, without a second matrix in float64."""
+    factors = np.empty((len(total), rotation.shape[1]), dtype)
+    for columns in gen_batches(len(total), N_COLUMNS):
+        factors[columns] = total[columns] @ rotation
+    return factors
