@@ -1,9 +1,9 @@
 """Reduced-rank ridge regression by sketches of rows and targets: a few passes over tables of any size.
 
-The solution of `_solvers` is sought in a subspace. The first block of it is a sketch of the targets, made
-sharper by power passes (Halko, Martinsson and Tropp, 2011); each power pass over the rows adds the block
-that conjugate gradients would go to next (a block Krylov space: Musco and Musco, 2015). Within the subspace
-the solution is exact, and a subspace of all rows gives that of the dual.
+The solution of `_solvers` is sought in a subspace of the space of rows. Its first block are the leading
+directions of a sketch of the targets (Halko, Martinsson and Tropp, 2011); each power pass over the rows adds
+the block that conjugate gradients would go to next. All passes are kept, not the last alone: block Krylov
+spaces (Musco and Musco, 2015). A subspace of all rows gives the solution of the dual.
 
 Never more than a few matrices of features by sketch are held, and of rows by sketch.
 """
@@ -99,8 +99,12 @@ def solve_randomized(X, y, alpha, rank, n_oversamples, n_iter, fit_intercept, rn
     """
     size = min(rank + n_oversamples, len(X))
     targets = _sketch_targets(Sketched(y, fit_intercept), size, n_iter, rng)
-    basis, images = _krylov(Sketched(X, fit_intercept), _start(targets, size, fit_intercept, rng), n_iter)
-    coefficients = _within(basis, images, targets, alpha, np.finfo(X.dtype).eps)
+    block = _start(targets, size, fit_intercept, rng)
+    # not given a name here, so that _krylov can let go of it
+    basis, images = _krylov(
+        Sketched(X, fit_intercept), block, primal_from_dual(X, block)[0].astype(X.dtype, copy=False), n_iter
+    )
+    coefficients = _within(basis, images, targets, alpha, np.finfo(X.dtype).eps, size)
     fitted, y_mean = primal_from_dual(y, images @ coefficients)
     strengths, directions = _strongest(fitted.T @ fitted, rank)
     y_factors = fitted @ (directions / strengths)
@@ -110,16 +114,20 @@ def solve_randomized(X, y, alpha, rank, n_oversamples, n_iter, fit_intercept, rn
 
 
 def _sketch_targets(table, size, n_iter, rng):
-    """``Y (Y'Y)^n_iter`` times a Gaussian matrix: ``(n, size)`` or fewer, orthonormal columns."""
+    """Root R of ``R R'``, near ``Y Y'``: ``(n, max(n_iter, 1) * size)`` or fewer columns."""
+    dtype = table.rows.dtype
     factors = _gaussian(table.rows, min(size, table.rows.shape[1]), rng)
-    for _ in range(n_iter):
-        products, total = table.power(factors)
-        factors = _rotated(total, _orthonormal(products, table.rows.dtype)[1], table.rows.dtype)
-    return _orthonormal(table.times(factors), table.rows.dtype)[0]
+    if n_iter == 0:
+        return table.times(factors)
+    products, total = table.power(factors)
+    block, rotation = _orthonormal(products, dtype)
+    basis, images = _krylov(table, block, _rotated(total, rotation, dtype), n_iter - 1)
+    return images @ _whitening(basis.T @ images, np.finfo(dtype).eps)
 
 
 def _start(targets, size, centred, rng):
-    """The sketch of the targets, filled up at random to `size` columns where it has fewer."""
+    """Leading directions of the targets, filled up at random to `size` columns where they have fewer."""
+    targets = _orthonormal(targets, targets.dtype, 1e-8)[0][:, :size]
     n, found = targets.shape
     filling = rng.standard_normal((n, size - found))
     if centred:
@@ -127,11 +135,13 @@ def _start(targets, size, centred, rng):
     return _orthonormal(np.hstack([targets, filling]), filling.dtype, 1e-8)[0]
 
 
-def _krylov(table, block, n_iter):
-    """A basis S in the space of rows, orthonormal, and its image ``X X' S``: at most ``(n, (n_iter + 1) * size)``."""
+def _krylov(table, block, factors, n_iter):
+    """A basis S in the space of rows, orthonormal, and its image ``X X' S``: at most ``(n, (n_iter + 1) * size)``.
+
+    From its first block and ``factors = X.T @ block``.
+    """
     dtype = table.rows.dtype
     basis, images = [block], []
-    factors = primal_from_dual(table.rows, block)[0].astype(dtype, copy=False)
     for _ in range(n_iter):
         image, total = table.power(factors)
         block, rotation = _orthonormal(image, dtype)
@@ -144,18 +154,22 @@ def _krylov(table, block, n_iter):
     return basis, np.hstack(images) @ rotation
 
 
-def _within(basis, images, targets, alpha, precision):
-    """Dual coefficients, in the basis, of the directions that fit the targets: ``(n_basis, n_sketch)``.
+def _within(basis, images, targets, alpha, precision, size):
+    """Dual coefficients, in the basis, of the `size` directions that fit the targets best: ``(n_basis, size)``.
 
     Their fits E = images @ coefficients satisfy ``E'E + alpha a'S'K S a = 1``, so that the ridge within
     them is ``E'Y``.
     """
-    penalty = basis.T @ images
-    values, vectors = linalg.eigh(images.T @ images + alpha * (penalty + penalty.T) / 2)
-    kept = values > (precision * max(values[-1], 0) if len(values) else 0)
-    whitening = vectors[:, kept] / np.sqrt(values[kept])
-    seen = _orthonormal((images @ whitening).T @ targets, targets.dtype)[0]
-    return whitening @ seen
+    whitening = _whitening(images.T @ images + alpha * (basis.T @ images), precision)
+    best = _orthonormal((images @ whitening).T @ targets, targets.dtype)[0]
+    return whitening @ best[:, :size]
+
+
+def _whitening(matrix, precision):
+    """W with ``W' M W = 1`` for a positive semi-definite M, null directions left out."""
+    values, vectors = linalg.eigh((matrix + matrix.T) / 2)
+    kept = values > precision * max(values, default=0)
+    return vectors[:, kept] / np.sqrt(values[kept])
 
 
 def _strongest(symmetric, rank):
