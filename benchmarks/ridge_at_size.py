@@ -28,6 +28,7 @@ import resource
 import sys
 import tempfile
 import time
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -47,14 +48,17 @@ SAMPLE_RATE, N_SONGS, DURATION = 24000, 10, 105.0
 ALPHA, LIMIT, SHARE, BLOCK_ROWS = 100.0, 4 * 10**9, 10, 2**28 // (4 * 331608)
 
 
+@cache
 def recordings(folder):
     """All mixes and the highest part of each, over stems that are memory-mapped."""
-    cache = StemCache(folder)
+    stem_cache = StemCache(folder)
     X, y = [], []
     for ensemble in make_ensembles(N_SONGS, n_parts=5, duration=DURATION, sample_rate=SAMPLE_RATE, random_state=0):
         stems = []
         for k, stem in enumerate(ensemble.stems):
-            samples = cache.made(f"{ensemble.name}-{k}".replace(" ", "-"), stem.n_samples, lambda s=stem: np.asarray(s))
+            samples = stem_cache.made(
+                f"{ensemble.name}-{k}".replace(" ", "-"), stem.n_samples, lambda s=stem: np.asarray(s)
+            )
             stems.append(ArrayRecording(samples, SAMPLE_RATE, [ensemble.parts[k]], ensemble.song))
         for size in range(2, 6):
             for chosen in combinations(range(5), size):
@@ -158,10 +162,11 @@ def ridge(folder, n_rows, connection):
         connection.send(f"MemoryError: {error}")
 
 
-def start(function, *args):
+def start(function, *args, context=None):
     """Start a process; return it and what it sends."""
-    receiver, sender = CONTEXT.Pipe(duplex=False)
-    process = CONTEXT.Process(target=function, args=(*args, sender))
+    context = context or CONTEXT
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=function, args=(*args, sender))
     process.start()
     sender.close()
     return process, receiver
@@ -279,29 +284,30 @@ def print_error(folder):
             print(f"| {alpha:g} | {n_oversamples} | {n_iter} | {cells} |", flush=True)
 
 
-def grown(folder, n_rows, max_frequency, rank, solver, connection):
-    """Send the shape, processor seconds and peak memory of one fit."""
-    X, y = tables(folder, n_rows, max_frequency=max_frequency)
+def grown(rows, targets, rank, solver, connection):
+    """Send processor seconds and peak memory of one fit."""
     began = time.process_time()
-    LowRankRidge(ALPHA, rank, solver, random_state=0).fit(X, y)
+    LowRankRidge(ALPHA, rank, solver, n_iter=1, random_state=0).fit(rows, targets)
     seconds = time.process_time() - began
-    connection.send((X.shape[1], seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9))
+    connection.send((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9))
 
 
 def print_growth(folder):
-    """Curves as comma-separated values: one thing grows at a time."""
+    """Curves as comma-separated values: one thing grows at a time; segments of 2.5 s, n_iter=1."""
     print("solver,rows,features,rank,cpu_s,peak_gb")
     points = [(rows, 1000, 64) for rows in (250, 500, 1000, 2000)]
-    points += [(500, frequency, 64) for frequency in (500, 2000, 4000, 8192)]
-    points += [(500, 1000, rank) for rank in (16, 128, 256)]
+    points += [(500, frequency, 64) for frequency in (2000, 4000, 8192)]
+    points += [(500, 1000, rank) for rank in (16, 256)]
     for n_rows, max_frequency, rank in points:
+        rows, targets = tables(folder, n_rows, 2.5, max_frequency)
         for solver in ("randomized", "dual"):
-            process, receiver = start(grown, folder, n_rows, max_frequency, rank, solver)
-            n_columns, seconds, peak = receiver.recv()
+            process, receiver = start(grown, rows, targets, rank, solver, context=FORK)
+            seconds, peak = receiver.recv()
             process.join()
-            print(f"{solver},{n_rows},{n_columns},{rank},{seconds:.1f},{peak:.2f}", flush=True)
+            print(f"{solver},{n_rows},{rows.shape[1]},{rank},{seconds:.1f},{peak:.2f}", flush=True)
 
 
+FORK = multiprocessing.get_context("fork")  # rows need not be made again
 CONTEXT = multiprocessing.get_context("spawn")
 
 

@@ -59,12 +59,17 @@ class Sketched:
                     total[columns] += panel.T @ product
                     column_sums[columns] += panel.sum(axis=0, dtype=np.float64)
         if self.centred:
-            means = products.mean(axis=0)
-            products -= means
-            if total is not None:
-                for columns in gen_batches(len(total), N_COLUMNS):
-                    total[columns] -= np.outer(column_sums[columns], means)
+            self._centre(products, total, column_sums)
         return products, total
+
+    @staticmethod
+    def _centre(products, total, column_sums):
+        """Turn products of rows that are not centred into those of rows that are, in place."""
+        means = products.mean(axis=0)
+        products -= means
+        if total is not None:
+            for columns in gen_batches(len(total), N_COLUMNS):
+                total[columns] -= np.outer(column_sums[columns], means)
 
     def _panels(self, block):
         """Slices of columns and what the block holds there, less the shift: small enough to stay in the cache."""
