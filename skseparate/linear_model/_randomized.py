@@ -155,7 +155,7 @@ def _krylov(table, block, factors, n_iter):
         images.append(image)
     images.append(table.times(factors))
     # what only differs from the other blocks by rounding would bring its rounding errors with it, much enlarged
-    basis, rotation = _orthonormal(np.hstack(basis), dtype, np.finfo(dtype).eps ** 0.5)
+    basis, rotation = _orthonormal(np.hstack(basis), dtype, np.finfo(dtype).eps ** 0.8)
     return basis, np.hstack(images) @ rotation
 
 
@@ -193,10 +193,8 @@ def _orthonormal(matrix, dtype, tolerance=None):
 
 
 def _gaussian(rows, size, rng):
-    factors = np.empty((rows.shape[1], size), rows.dtype)
-    for columns in gen_batches(len(factors), N_COLUMNS):
-        factors[columns] = rng.standard_normal((columns.stop - columns.start, size))
-    return factors
+    fast = np.random.default_rng(rng.randint(2**31 - 1))  # RandomState makes no float32
+    return fast.standard_normal((rows.shape[1], size), rows.dtype)
 
 
 def _rotated(total, rotation, dtype):

@@ -95,11 +95,10 @@ def test_better_than_ridge_cut_to_its_leading_directions():
 
 def test_single_precision_is_close_to_double():
     X, Y = make_music()
-    double = LowRankRidge(1.0, 8, "randomized", random_state=0).fit(X, Y)
-    single = LowRankRidge(1.0, 8, "randomized", random_state=0).fit(X.astype(np.float32), Y.astype(np.float32))
+    model = LowRankRidge(1.0, 8, "randomized", n_oversamples=250, random_state=0)  # of all rows: nothing else differs
+    double, single = clone(model).fit(X, Y), model.fit(X.astype(np.float32), Y.astype(np.float32))
     assert single.x_factors_.dtype == np.float64
-    assert_allclose(single.predict(X.astype(np.float32)), double.predict(X), atol=2e-3 * abs(Y).max())
-    assert objective(X, Y, single) == pytest.approx(objective(X, Y, double), rel=1e-4)
+    assert_allclose(single.predict(X.astype(np.float32)), double.predict(X), atol=1e-3 * abs(Y).max())
 
 
 # --------------------------------------------------------------------------------------------- rows
