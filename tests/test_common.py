@@ -32,6 +32,8 @@ TABLE_ESTIMATORS = [
     LowRankRidge(rank=None, alpha=0.1),
     LowRankRidge(solver="dual"),
     LowRankRidge(solver="primal", fit_intercept=False),
+    LowRankRidge(solver="randomized", random_state=0),
+    LowRankRidge(solver="randomized", rank=1, n_oversamples=0, n_iter=1, random_state=0),
     LowRankRidgeCV(),
     LowRankRidgeCV(ranks=[1, 2], cv=3),
     LowRankRidgeCV(alphas=[1.0], ranks=[2], fit_intercept=False),

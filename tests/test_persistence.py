@@ -24,6 +24,7 @@ from skseparate.preprocessing import STFT, FrequencyTruncation, Magnitude, Segme
 REGRESSORS = [
     LowRankRidge(rank=8),
     LowRankRidge(solver="primal"),
+    LowRankRidge(solver="randomized", rank=8, random_state=0),
     LowRankRidgeCV(),
     DummyRegressor(),
     Ridge(),

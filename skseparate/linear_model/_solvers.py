@@ -14,6 +14,9 @@ from sklearn.utils import gen_batches
 
 # Bytes of one block of rows where all pairs of blocks are multiplied: large, as lazy rows are read again for each.
 GRAM_BYTES = 2**29
+# Bytes of one block of rows that is multiplied by a thin matrix: few enough blocks that the products, not the sums
+# over blocks, take the time.
+SKETCH_BYTES = 2**28
 # Columns in a product of float32 rows, whose sums over columns are then added up in float64.
 N_COLUMNS = 4096
 
@@ -128,11 +131,14 @@ def _leading(symmetric, rank):
 
 def primal_from_dual(rows, coefficients):
     """``rows.T @ coefficients`` and the mean of the rows, in one pass; both in float64."""
-    weights = np.column_stack([coefficients, np.full(len(coefficients), 1 / len(coefficients))])
-    total = np.zeros((rows.shape[1], weights.shape[1]))
-    for where, block in row_blocks(rows, rows_per_block(rows, 2**25)):
-        total += block.T @ weights[where].astype(block.dtype, copy=False)
-    return np.ascontiguousarray(total[:, :-1]), total[:, -1].copy()
+    total, mean = np.zeros((rows.shape[1], coefficients.shape[1])), np.zeros(rows.shape[1])
+    for where, block in row_blocks(rows, rows_per_block(rows, SKETCH_BYTES)):
+        few = coefficients[where].astype(block.dtype, copy=False)
+        for columns in gen_batches(rows.shape[1], N_COLUMNS):
+            panel = block[:, columns]
+            total[columns] += panel.T @ few
+            mean[columns] += panel.sum(axis=0, dtype=np.float64)
+    return total, mean / len(rows)
 
 
 # ------------------------------------------------------------------------------------------- primal
