@@ -30,6 +30,9 @@ class Alignment:
         In quarter notes, increasing.
     seconds : ndarray of float64 of shape (n_anchors,)
         In the recording, never decreasing.
+    mismatch : float, default=0.0
+        Mean distance between what is written and what is heard, from 0 to about 1: the right score has about 0.2, one
+        of another piece more than 0.3.
 
     Examples
     --------
@@ -41,13 +44,14 @@ class Alignment:
 
     beats: np.ndarray
     seconds: np.ndarray
+    mismatch: float = 0.0
 
     def at(self, beats):
         """Seconds of any beats, ``(n_beats,)``; the first and last anchor beyond them."""
         return np.interp(beats, self.beats, self.seconds)
 
 
-def align_score(recording, score, sample_rate=None, excerpt=False):
+def align_score(recording, score, sample_rate=None, excerpt=None):
     """Align a score with a recording of it by dynamic time warping.
 
     Spectra in semitones of the recording are matched with combs of harmonics of the written notes; what begins
@@ -61,8 +65,9 @@ def align_score(recording, score, sample_rate=None, excerpt=False):
         As `skseparate.datasets.rendering.read_score` reads it.
     sample_rate : float, default=None
         Of a plain array, in Hz.
-    excerpt : bool, default=False
-        Whether the recording holds only some of the score. Then it is played at half to double the score's tempo.
+    excerpt : bool, default=None
+        Whether the recording holds only some of the score; then it is played at half to double the score's tempo. By
+        default, what matches better.
 
     Returns
     -------
@@ -97,13 +102,20 @@ def align_score(recording, score, sample_rate=None, excerpt=False):
     loudness = heard.sum(axis=1)
     if not (sounding := np.flatnonzero(loudness > SILENCE * np.quantile(loudness, 0.95))).size:
         raise ValueError(f"{describe(recording)} is silent: no score can be aligned with it.")
-    beats, seconds = nominal_times(score)
-    if excerpt:
-        beats, seconds = _excerpt(score, beats, seconds, heard)
-    seconds = seconds * HOP * (sounding[-1] + 1 - sounding[0]) / seconds[-1]  # as long as the recording
-    written = _written(score, beats, seconds)
-    path = warping_path(_features(written), _features(heard))
-    return _anchored(path, beats, seconds)
+    features, length = _features(heard), HOP * (sounding[-1] + 1 - sounding[0])
+    whole = nominal_times(score)
+    choices = [whole] if not excerpt else []
+    choices += [_excerpt(score, *whole, features)] if excerpt in (True, None) else []
+    aligned = [_aligned(score, beats, seconds * length / seconds[-1], features) for beats, seconds in choices]
+    return min(aligned, key=lambda alignment: alignment.mismatch)
+
+
+def _aligned(score, beats, seconds, heard):
+    """The alignment of anchors that come at about these times, counted from the first."""
+    written = _features(_written(score, beats, seconds))
+    path = warping_path(written, heard)
+    mismatch = np.square(written[path[:, 0]] - heard[path[:, 1]]).sum(axis=1).mean()
+    return _anchored(path, beats, seconds, float(mismatch))
 
 
 def nominal_times(score):
@@ -129,9 +141,9 @@ def nominal_times(score):
     return beats, starts[which] + (beats - changes[which]) * 60 / tempi[which]
 
 
-def _excerpt(score, beats, seconds, heard):
+def _excerpt(score, beats, seconds, features):
     """The anchors that the recording holds, counted from where it begins in the score."""
-    first, last = best_excerpt(_features(_written(score, beats, seconds)), _features(heard))
+    first, last = best_excerpt(_features(_written(score, beats, seconds)), features)
     start, stop = (min(max(0.0, (row - 1) * HOP), seconds[-1]) for row in (first, last))
     inside = (seconds > start) & (seconds < stop)
     ends = np.interp([start, stop], seconds, beats)
@@ -195,10 +207,11 @@ def _scaled(features):
     return features / np.maximum(lengths, 0.3 * usual + 1e-12)
 
 
-def _anchored(path, beats, seconds):
+def _anchored(path, beats, seconds, mismatch):
     """Times of the onsets: means of the frames that the path gives to theirs."""
     frames = 1 + seconds / HOP
     rows, first = np.unique(path[:, 0], return_index=True)
     counts = np.diff(np.append(first, len(path)))
     heard = np.add.reduceat(path[:, 1], first) / counts
-    return Alignment(beats, np.maximum.accumulate(HOP * np.interp(frames, rows, heard) - ATTACK).clip(0, None))
+    found = np.maximum.accumulate(HOP * np.interp(frames, rows, heard) - ATTACK).clip(0, None)
+    return Alignment(beats, found, mismatch)

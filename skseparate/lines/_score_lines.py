@@ -12,7 +12,7 @@ N_HARMONICS = 8
 WIDTH = 30.0  # cents: how far players stray from the tuning of the whole; further is another's harmonic, as a rule
 
 
-def score_lines(recording, score, alignment=None, sample_rate=None, excerpt=False):
+def score_lines(recording, score, alignment=None, sample_rate=None, excerpt=None):
     """Lines of a score's parts in a recording of it.
 
     The score is aligned with the recording, and each note tuned to where the recording has most of its harmonics.
@@ -27,7 +27,7 @@ def score_lines(recording, score, alignment=None, sample_rate=None, excerpt=Fals
         By default that of `align_score`.
     sample_rate : float, default=None
         Of a plain array, in Hz.
-    excerpt : bool, default=False
+    excerpt : bool, default=None
         See `align_score`.
 
     Returns
