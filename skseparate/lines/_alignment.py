@@ -98,11 +98,11 @@ def align_score(recording, score, sample_rate=None, excerpt=None):
     rate = sample_rate_of(recording, sample_rate)
     if rate is None:
         raise ValueError(f"{describe(recording)} does not know its sample rate: give sample_rate in Hz.")
-    heard = _heard(recording, rate)
+    heard = heard_bands(recording, rate)
     loudness = heard.sum(axis=1)
     if not (sounding := np.flatnonzero(loudness > SILENCE * np.quantile(loudness, 0.95))).size:
         raise ValueError(f"{describe(recording)} is silent: no score can be aligned with it.")
-    features, length = _features(heard), HOP * (sounding[-1] + 1 - sounding[0])
+    features, length = features_of(heard), HOP * (sounding[-1] + 1 - sounding[0])
     whole = nominal_times(score)
     choices = [whole] if not excerpt else []
     choices += [_excerpt(score, *whole, features)] if excerpt in (True, None) else []
@@ -112,7 +112,7 @@ def align_score(recording, score, sample_rate=None, excerpt=None):
 
 def _aligned(score, beats, seconds, heard):
     """The alignment of anchors that come at about these times, counted from the first."""
-    written = _features(_written(score, beats, seconds))
+    written = features_of(_written(score, beats, seconds))
     path = warping_path(written, heard)
     mismatch = np.square(written[path[:, 0]] - heard[path[:, 1]]).sum(axis=1).mean()
     return _anchored(path, beats, seconds, float(mismatch))
@@ -143,7 +143,7 @@ def nominal_times(score):
 
 def _excerpt(score, beats, seconds, features):
     """The anchors that the recording holds, counted from where it begins in the score."""
-    first, last = best_excerpt(_features(_written(score, beats, seconds)), features)
+    first, last = best_excerpt(features_of(_written(score, beats, seconds)), features)
     start, stop = (min(max(0.0, (row - 1) * HOP), seconds[-1]) for row in (first, last))
     inside = (seconds > start) & (seconds < stop)
     ends = np.interp([start, stop], seconds, beats)
@@ -152,7 +152,7 @@ def _excerpt(score, beats, seconds, features):
     )
 
 
-def _heard(recording, rate):
+def heard_bands(recording, rate):
     """Magnitudes in semitone bands, ``(n_frames, n_pitches)``; frame i is centred on ``i * HOP``."""
     length, half = 2 * round(FRAME * rate / 2), round(FRAME * rate / 2)
     n_samples = n_samples_of(recording)
@@ -185,15 +185,23 @@ def _written(score, beats, seconds):
     for part in score.parts:
         ends = part.onset + part.duration
         played = (part.onset < beats[-1]) & (ends > beats[0])
-        first, last = ((1 + np.interp(t[played], beats, seconds) / HOP).round().astype(int) for t in (part.onset, ends))
-        for pitch, start, stop in zip(part.pitch[played], first, last, strict=True):
-            bands = np.rint(float(pitch) + _HARMONICS[:, 0]).astype(int) - PITCHES[0]
-            kept = (bands >= 0) & (bands < len(PITCHES))
-            rolled[start : max(stop, start + 1), bands[kept]] += _HARMONICS[kept, 1]
+        first, last = (1 + np.interp(t[played], beats, seconds) / HOP for t in (part.onset, ends))
+        rolled += written_bands(first, last, part.pitch[played], n_frames)
     return rolled
 
 
-def _features(bands):
+def written_bands(first, last, pitch, n_frames):
+    """Harmonics of notes in semitone bands, ``(n_frames, n_pitches)``, from frame to frame."""
+    rolled = np.zeros((n_frames, len(PITCHES)))
+    first, last = np.rint(first).astype(int), np.rint(last).astype(int)
+    for number, start, stop in zip(pitch, first, last, strict=True):
+        bands = np.rint(float(number) + _HARMONICS[:, 0]).astype(int) - PITCHES[0]
+        kept = (bands >= 0) & (bands < len(PITCHES))
+        rolled[start : max(stop, start + 1), bands[kept]] += _HARMONICS[kept, 1]
+    return rolled
+
+
+def features_of(bands):
     """What sounds and what begins, each of length at most 1 in every frame; silence is near 0."""
     root = np.sqrt(bands)
     rise = np.maximum(0, np.diff(root, axis=0, prepend=root[:1], append=root[-1:])).reshape(-1, root.shape[1])
