@@ -34,7 +34,7 @@ def told_score(path, parts=None):
     ValueError
         If the score cannot be read or does not say who plays, or its staves are not those of the parts.
     """
-    score, name = read_score(path), Path(path).name
+    score, name = read_score(path, min_notes=1), Path(path).name
     written = [notes.instrument for notes in score.parts]
     if parts is None:
         if None in written:
