@@ -31,8 +31,8 @@ class Alignment:
     seconds : ndarray of float64 of shape (n_anchors,)
         In the recording, never decreasing.
     mismatch : float, default=0.0
-        Mean distance between what is written and what is heard, from 0 to about 1: the right score has about 0.2, one
-        of another piece more than 0.3.
+        Mean distance between what is written and what is heard, from 0 to 2: the right score has about 0.6 to 0.8, one
+        of another piece more than 0.8 as a rule.
 
     Examples
     --------
