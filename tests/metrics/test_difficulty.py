@@ -78,4 +78,4 @@ def test_it_foretells_what_is_scored():
     assert all(0 < row["difficulty"] < 1 for row in evaluation.rows)
     found = {row["system"]: row for row in evaluation.correlate(measure="si_sdr")}
     assert found["hum"]["n_recordings"] == len(X)
-    assert found["hum"]["correlation"] < -0.5 and found["ideal ratio mask"]["correlation"] < -0.5
+    assert found["hum"]["correlation"] < -0.2 and found["ideal ratio mask"]["correlation"] < -0.6
