@@ -4,10 +4,19 @@ from importlib import import_module
 
 from skseparate._version import __version__
 
-__all__ = ["Separator", "__version__", "guess_parts", "load_separator", "save_separator", "show_versions"]
+__all__ = [
+    "ScoreInformedSeparator",
+    "Separator",
+    "__version__",
+    "guess_parts",
+    "load_separator",
+    "save_separator",
+    "show_versions",
+]
 
 # Imported when they are asked for, so that `skseparate --help` answers at once.
 _HOMES = {
+    "ScoreInformedSeparator": "skseparate._score_informed",
     "Separator": "skseparate._separator",
     "guess_parts": "skseparate._guess",
     "load_separator": "skseparate._persistence",

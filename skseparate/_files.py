@@ -95,10 +95,12 @@ class Mono(Recording):
         What to average.
     parts : sequence of str or None
         In score order.
+    lines : sequence of Line, default=None
+        One a part.
     """
 
-    def __init__(self, channels, parts):
-        self._channels, self.parts = channels, parts
+    def __init__(self, channels, parts, lines=None):
+        self._channels, self.parts, self.lines = channels, parts, lines
         self.shape, self.sample_rate, self.name = channels.shape[1:], channels.sample_rate, channels.name
 
     def read(self, start, stop):
@@ -112,7 +114,7 @@ def fitting_rate(sample_rate, accepts, fallback=None):
     return next(fitting, fallback or COMMON_RATES[-1])
 
 
-def iter_tracks(separator, channels, parts, on_rate=None):
+def iter_tracks(separator, channels, parts, on_rate=None, lines=None):
     """Solos of all channels, block by block, at the channels' rate and length.
 
     Where the separator cannot work at that rate, it is given the recording at another, and the solos come back.
@@ -121,14 +123,14 @@ def iter_tracks(separator, channels, parts, on_rate=None):
     ------
     block : ndarray of shape (n_parts, n_channels, n_block)
     """
-    rate = fitting_rate(channels.sample_rate, separator.accepts_rate, separator.sample_rate_)
+    rate = fitting_rate(channels.sample_rate, separator.accepts_rate, getattr(separator, "sample_rate_", None))
     if rate == channels.sample_rate:
-        yield from separator.iter_predict(Mono(channels, parts), channels=channels)
+        yield from separator.iter_predict(Mono(channels, parts, lines), channels=channels)
         return
     if on_rate is not None:
         on_rate(channels.sample_rate, rate)
     there = Spooled(channels, rate)
-    blocks = separator.iter_predict(Mono(there, parts), channels=there)
+    blocks = separator.iter_predict(Mono(there, parts, lines), channels=there)
     first = next(blocks)
     n_tracks = first.shape[0] * first.shape[1]
     flat = (b.reshape(n_tracks, b.shape[-1]).T for b in chain([first], blocks))
@@ -140,6 +142,11 @@ def iter_tracks(separator, channels, parts, on_rate=None):
     yield np.zeros((*first.shape[:-1], left), first.dtype)
 
 
+def mono_file(path, start=0.0, duration=None):
+    """The mean of an audio file's channels, or of an excerpt of it, from `start` for `duration` in seconds."""
+    return Mono(excerpt(AudioFile(path).channels, start, duration), None)
+
+
 def guess_file(separator, path, start=0.0, duration=None):
     """Guess the parts of an audio file, or of an excerpt of it; see `skseparate.guess_parts`."""
     channels = excerpt(AudioFile(path).channels, start, duration)
@@ -149,7 +156,8 @@ def guess_file(separator, path, start=0.0, duration=None):
 
 def track_names(parts, n_solos, minus=False, other=False):
     """File names, without suffix: ``1_vn`` and so on, ``1_minus_vn`` for play-along tracks, ``other``."""
-    parts = [f"part{k}" for k in range(1, n_solos + 1)] if parts is None else parts
+    parts = [f"part{k}" for k in range(1, n_solos + 1)] if parts is None else list(parts)
+    parts += ["rest"] if n_solos == len(parts) + 1 else []  # what no line explains
     names = [f"{k}_{part}" for k, part in enumerate(parts, start=1)]
     names += [f"{k}_minus_{part}" for k, part in enumerate(parts, start=1)] if minus else []
     return [*names, "other"] if other else names
@@ -167,6 +175,7 @@ def separate_file(
     suffix="wav",
     on_block=None,
     on_rate=None,
+    lines=None,
 ):
     """Separate one audio file into a folder of solos, streaming.
 
@@ -195,6 +204,8 @@ def separate_file(
         Called with the share that is done, from 0 to 1, after each block.
     on_rate : callable, default=None
         Called with the recording's sample rate and the one that the separator works at, where they differ.
+    lines : sequence of Line, default=None
+        One a part, for separators that are told them. A separator may give one more solo, of what is left.
 
     Returns
     -------
@@ -212,7 +223,7 @@ def separate_file(
     channels = excerpt(recording.channels, start, duration)
     leaves_some = getattr(separator, "mask", None) == "direct"  # other masks give all of the mixture to the solos
     with Tracks(Path(folder), suffix, subtype, recording) as tracks:
-        for solos in iter_tracks(separator, channels, parts, on_rate):
+        for solos in iter_tracks(separator, channels, parts, on_rate, lines):
             done = tracks.n_samples + solos.shape[-1]
             mixture = channels.read(tracks.n_samples, done)
             rest = mixture - solos if minus else solos[:0]

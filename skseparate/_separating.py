@@ -1,7 +1,9 @@
 """What `skseparate separate` does for each recording."""
 
+import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -49,6 +51,54 @@ def check_parts(separator, parts, guess):
         part_codes(parts)
 
 
+def check_format(suffix, subtype):
+    """Refuse a sample format that files of this kind cannot hold."""
+    import soundfile
+
+    if not soundfile.check_format(suffix.upper(), subtype):
+        known = ", ".join(sorted(soundfile.available_subtypes(suffix.upper())))
+        raise Refusal(f"--subtype {subtype} does not go with --format {suffix}; choose from {known}.")
+
+
+def separate_all(separator, places, as_json, reported, **options):
+    """Separate mixes into their folders, and say how it went."""
+    outcomes = [separate_one(separator, mix, folder, as_json, reported, **options) for mix, folder in places.items()]
+    if as_json:
+        click.echo(json.dumps(outcomes))
+    failed = [outcome["mix"] for outcome in outcomes if "error" in outcome]
+    if failed:
+        raise Refusal(f"{len(failed)} of {len(outcomes)} recordings failed: {', '.join(failed)}.")
+
+
+def told_by_score(separator, score, parts, guess):
+    """Parts, separator and how to find lines, where a score helps."""
+    from skseparate import ScoreInformedSeparator
+    from skseparate._lines_told import lines_of_score, told_score
+
+    if guess:
+        raise Refusal("--score and --guess exclude each other: the score says who plays, or --parts does.")
+    score, parts = told_score(score, parts)
+    check_parts(separator, parts, guess)
+    return parts, ScoreInformedSeparator(separator).fit(), partial(lines_of_score, score)
+
+
+def hummed(files, score, parts, rest):
+    """Parts, separator and how to find lines, where lines are all that is told."""
+    from skseparate._lines_told import lines_of_files, lines_of_score, told_score
+    from skseparate.baseline import HumSeparator
+
+    if bool(files) == bool(score):
+        raise Refusal("give the lines: --line hummed.wav, again for more parts, or --score quartet.musicxml.")
+    if score:
+        score, parts = told_score(score, parts)
+        return parts, HumSeparator(rest=bool(rest)).fit(), partial(lines_of_score, score)
+    parts = parts or (["hummed"] if len(files) == 1 else [f"hummed{k}" for k in range(1, len(files) + 1)])
+    if len(parts) != len(files):
+        raise Refusal(f"--parts names {len(parts)} parts, but there are {len(files)} --line files: name one a line.")
+    rest = len(files) == 1 if rest is None else rest
+    return parts, HumSeparator(rest=rest).fit(), partial(lines_of_files, files, parts)
+
+
 def folders(mixes, output):
     """Output folder of each mix; no two mixes share one, and none lies in its own output."""
     folders = {mix: output / Path(mix).stem for mix in dict.fromkeys(mixes)}
@@ -61,12 +111,13 @@ def folders(mixes, output):
     return folders
 
 
-def separate_one(separator, mix, folder, quiet, reported=None, guess=False, **options):
+def separate_one(separator, mix, folder, quiet, reported=None, guess=False, find_lines=None, **options):
     """Separate a mix and say so; what is refused is said, too, and the batch goes on.
 
-    With the name of the model to be `reported`, there is a listening page, too.
+    With the name of the model to be `reported`, there is a listening page, too. `find_lines` gives the lines of the
+    parts in a recording.
     """
-    from skseparate._files import guess_file, separate_file
+    from skseparate._files import guess_file, mono_file, separate_file
 
     rates, guessed = [], None
     try:
@@ -74,6 +125,8 @@ def separate_one(separator, mix, folder, quiet, reported=None, guess=False, **op
             options["parts"], guessed = guess_file(separator, mix, options["start"], options["duration"])
             sure = ", ".join(f"{part} {share:.0%}" for part, share in guessed.items())
             say(f"{mix}: guessed --parts {','.join(options['parts'])} (confidence: {sure})")
+        if find_lines is not None:
+            options["lines"] = find_lines(mono_file(mix, options["start"], options["duration"]))
         with _bar(os.path.basename(mix)) as on_block:
             files, gain = separate_file(
                 separator, mix, folder, on_block=on_block, on_rate=lambda *pair: rates.extend(pair), **options

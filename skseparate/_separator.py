@@ -227,8 +227,12 @@ class Separator(BaseSeparator):
     def iter_predict(self, recording, n_parts=None, channels=None):
         check_is_fitted(self, "regressor_")
         (recording,) = as_list([recording], "recording")
-        (chain,) = chains = self._chains([recording])
-        rows = Segments([recording], chains)
+        (chain,) = self._chains([recording])
+        yield from iter_solos(chain, recording, self._estimator(chain, recording, n_parts), self.mask, channels)
+
+    def _estimator(self, chain, recording, n_parts):
+        """What `iter_solos` estimates by."""
+        rows = Segments([recording], [chain])
         if n_parts is None and getattr(recording, "parts", None) is not None:
             n_parts = len(recording.parts)
         stitched = Stitcher(getattr(recording, "parts", None) if self.stitch else None, chain.frame_offset)
@@ -237,7 +241,7 @@ class Separator(BaseSeparator):
             features = self._predict_features(rows.take(first, last, spectrograms), n_parts)
             return stitched(chain.magnitudes(features, spectrograms.shape[-1]))
 
-        yield from iter_solos(chain, recording, estimate, self.mask, channels)
+        return estimate
 
     def _predict_features(self, rows, n_parts):
         """Features of the parts, ``(n_parts, n_segments, n_frames, n_bins)``."""

@@ -8,7 +8,17 @@ from pathlib import Path
 import click
 
 from skseparate._refusal import Refusal, check_output, refusing
-from skseparate._separating import check_parts, folders, n_jobs, say, separate_one, split_parts
+from skseparate._separating import (
+    check_format,
+    check_parts,
+    folders,
+    hummed,
+    n_jobs,
+    say,
+    separate_all,
+    split_parts,
+    told_by_score,
+)
 from skseparate._version import __version__
 
 # The ridge, the baseline of baselines, and the networks of `NeuralRegressor`.
@@ -100,44 +110,65 @@ def fit(stems, output, regressor, segment, alpha, rank, minutes, search, start_f
     click.echo(json.dumps(facts) if as_json else f"{text}\nWrote {output}")
 
 
+def _tracks_options(command):
+    """What `separate` and `hum` have in common: which excerpt, where to and in what format."""
+    options = [
+        click.option("-o", "--output", required=True, help="Folder for the solos: OUTPUT/<mix>/<k>_<part>.wav."),
+        click.option("--minus", is_flag=True, help="Also write everyone but each part, to play along with."),
+        click.option("--start", default=0.0, type=click.FloatRange(0), help="Where to begin, in seconds."),
+        click.option("--duration", type=click.FloatRange(0, min_open=True), help="How much to separate, in seconds."),
+        click.option("--format", "suffix", default="wav", show_default=True, type=click.Choice(["wav", "flac"])),
+        click.option("--subtype", default="PCM_24", show_default=True, help="Sample format, as libsndfile names it."),
+        click.option("--report", is_flag=True, help="Also write a listening page beside the solos: report.html."),
+        as_json,
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @main.command()
 @click.argument("mixes", nargs=-1, required=True)
 @model_file
-@click.option("-o", "--output", required=True, help="Folder for the solos: OUTPUT/<mix>/<k>_<part>.wav.")
 @click.option("--parts", help="The parts in score order, such as vn,vn,va,vc; full names will do.")
 @click.option("--guess", is_flag=True, help="Guess the parts, and say how sure that is.")
-@click.option("--minus", is_flag=True, help="Also write everyone but each part, to play along with.")
-@click.option("--start", default=0.0, type=click.FloatRange(0), help="Where to begin, in seconds.")
-@click.option("--duration", type=click.FloatRange(0, min_open=True), help="How much to separate, in seconds.")
-@click.option("--format", "suffix", default="wav", show_default=True, type=click.Choice(["wav", "flac"]))
-@click.option("--subtype", default="PCM_24", show_default=True, help="Sample format, as libsndfile names it.")
-@click.option("--report", is_flag=True, help="Also write a listening page beside the solos: report.html.")
-@as_json
+@click.option("--score", help="A score of the piece, MusicXML or MIDI: it improves the masks, and tells the parts.")
+@_tracks_options
 @refusing
-def separate(mixes, model, output, parts, guess, minus, start, duration, suffix, subtype, report, as_json):
+def separate(mixes, model, output, parts, guess, score, suffix, subtype, report, as_json, **options):
     """Separate recordings into one file a part, at their own rate, length and channels."""
-    import soundfile
-
     from skseparate import load_separator
 
-    parts = split_parts(parts)
-    if not soundfile.check_format(suffix.upper(), subtype):
-        known = ", ".join(sorted(soundfile.available_subtypes(suffix.upper())))
-        raise Refusal(f"--subtype {subtype} does not go with --format {suffix}; choose from {known}.")
+    parts, find_lines = split_parts(parts), None
+    check_format(suffix, subtype)
     places = folders(mixes, Path(output))
     separator = load_separator(model)
-    check_parts(separator, parts, guess)
-    options = {"parts": parts, "guess": guess, "minus": minus, "start": start, "duration": duration}
-    options |= {"subtype": subtype, "suffix": suffix}
-    outcomes = [
-        separate_one(separator, mix, folder, as_json, model if report else None, **options)
-        for mix, folder in places.items()
-    ]
-    if as_json:
-        click.echo(json.dumps(outcomes))
-    failed = [outcome["mix"] for outcome in outcomes if "error" in outcome]
-    if failed:
-        raise Refusal(f"{len(failed)} of {len(outcomes)} recordings failed: {', '.join(failed)}.")
+    if score:
+        parts, separator, find_lines = told_by_score(separator, score, parts, guess)
+    else:
+        check_parts(separator, parts, guess)
+    options |= {"parts": parts, "guess": guess, "find_lines": find_lines, "suffix": suffix, "subtype": subtype}
+    separate_all(separator, places, as_json, model if report else None, **options)
+
+
+@main.command()
+@click.argument("mix")
+@click.option("--line", "lines", multiple=True, help="A part that you hummed along, or its F0 as text; again for more.")
+@click.option("--parts", help="What the parts are, such as vn; a known instrument helps to find the octave.")
+@click.option("--score", help="Take all lines from a score instead, MusicXML or MIDI.")
+@click.option("--rest/--no-rest", default=None, help="Whether to write what no line explains; by default for one line.")
+@_tracks_options
+@refusing
+def hum(mix, lines, parts, score, rest, output, suffix, subtype, report, as_json, **options):
+    """Take parts out of MIX by their lines: what a trained musician hums, with no model of how instruments sound.
+
+    In which octave, when you begin and how well in tune is forgiven; you should be heard alone.
+    """
+    check_format(suffix, subtype)
+    places = folders([mix], Path(output))
+    parts, separator, find_lines = hummed(lines, score, split_parts(parts), rest)
+    options |= {"parts": parts, "find_lines": find_lines, "suffix": suffix, "subtype": subtype}
+    separate_all(separator, places, as_json, "hummed lines" if report else None, **options)
 
 
 @main.command()

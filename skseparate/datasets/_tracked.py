@@ -11,7 +11,7 @@ from skseparate.lines import LazyLine, Line, pyin_line
 from skseparate.lines._line import STEP, hertz
 from skseparate.lines._pyin import n_points
 
-FORMAT = 1  # of what the cache holds: another number, and all lines are tracked again
+FORMAT = 2  # of what the cache holds: another number, and all lines are tracked again
 ANY_RANGE = (28, 96)  # MIDI numbers, of instruments that are not known
 
 

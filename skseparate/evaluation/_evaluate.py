@@ -13,7 +13,7 @@ from skseparate._base import check_pairs
 from skseparate._recording import as_pairs, describe, sample_rate_of
 from skseparate.baseline import IdealMask, MixtureSeparator
 from skseparate.evaluation._table import Evaluation
-from skseparate.metrics import bss_eval, si_sdr, swap_rate
+from skseparate.metrics import bss_eval, overlap_difficulty, si_sdr, swap_rate
 
 FLOOR, CEILING = "mixture", "ideal ratio mask"
 
@@ -160,6 +160,7 @@ def _score_recording(systems, recording, solos, song, index, bss):
         "song": song,
     }
     facts |= {"parts": " ".join(parts), "n_parts": n_parts}
+    facts |= {} if rate is None else {"difficulty": overlap_difficulty(references, rate)}
     return [
         {"system": name, **facts, "part": k + 1, "instrument": part, "doubled": parts.count(part) > 1}
         | {measure: float(values[j, k]) for measure, values in scores.items()}

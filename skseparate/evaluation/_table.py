@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy.stats import permutation_test
+from scipy.stats import permutation_test, spearmanr
 from sklearn.utils import check_random_state
 
 MEASURES = ("si_sdr_improvement", "si_sdr", "sdr_improvement", "sdr", "sir", "sar", "swap_rate")
@@ -49,7 +49,8 @@ class Evaluation:
     ----------
     rows : list of dict
         As `evaluate` makes them: ``system``, ``told``, ``trained_on``, ``mix`` (place in X), ``recording``, ``song``,
-        ``parts``, ``n_parts``, ``part``, ``instrument``, ``doubled``, and the measures ``si_sdr``,
+        ``parts``, ``n_parts``, ``difficulty`` (how much the parts of the recording overlap, from 0 to 1: see
+        `skseparate.metrics.overlap_difficulty`), ``part``, ``instrument``, ``doubled``, and the measures ``si_sdr``,
         ``si_sdr_improvement``, ``sdr``, ``sir``, ``sar``, ``sdr_improvement`` in dB and ``swap_rate`` from 0 to 1
         (NaN where no instrument is doubled).
     systems : list of str, default=None
@@ -150,6 +151,35 @@ class Evaluation:
             if len(means):
                 summary.append({"system": system, **chosen, **_statistics(means, random_state)})
         return summary
+
+    def correlate(self, column="difficulty", measure="si_sdr_improvement"):
+        """Spearman's correlation of a fact about the recordings with what each system scores on them.
+
+        Parameters
+        ----------
+        column : str, default="difficulty"
+            A number that rows of one recording share.
+        measure : str, default="si_sdr_improvement"
+            Its mean over the parts of a recording.
+
+        Returns
+        -------
+        rows : list of dict
+            ``system``, ``correlation`` from -1 to 1 (NaN for fewer than three recordings, or where either is the same
+            throughout), and ``n_recordings``. Mixes of a song are not independent of each other: there is no p-value.
+        """
+        correlations = []
+        for system in self.systems:
+            of = defaultdict(list)
+            for row in self.rows:
+                value, known = row.get(measure), row.get(column)
+                if row["system"] == system and known is not None and value is not None and not np.isnan(value):
+                    of[row.get("mix"), row.get("recording"), known].append(value)
+            pairs = np.array([(key[-1], np.mean(values)) for key, values in of.items()]).reshape(-1, 2)
+            varied = len(pairs) > 2 and (np.ptp(pairs, axis=0) > 0).all()
+            rho = float(spearmanr(*pairs.T).statistic) if varied else float("nan")
+            correlations.append({"system": system, "correlation": rho, "n_recordings": len(pairs)})
+        return correlations
 
     def compare(self, first, second, measure="si_sdr_improvement", random_state=0):
         """Test whether one system beats another, paired by song.

@@ -56,8 +56,8 @@ def report_solos(recording, files, start, settings, n_jobs):
 
 def settings_of(separator, model):
     """What the page says of the model: the name of its file, how it estimates, how it masks."""
-    regressor = type(separator.regressor_).__name__
-    return {"Model": os.path.basename(model), "Regressor": regressor, "Mask": separator.mask}
+    regressor = type(getattr(separator, "regressor_", separator)).__name__
+    return {"Model": os.path.basename(model), "Regressor": regressor, "Mask": getattr(separator, "mask", "ratio")}
 
 
 def solo_files(folder, recording):

@@ -67,8 +67,9 @@ def best_excerpt(a, b):
     costs = 0.5 * (np.square(a).sum(axis=1)[:, None] + np.square(b).sum(axis=1)) - a @ b.T  # (n_a, n_b)
     never = np.full(n_a_coarse, np.inf), np.zeros(n_a_coarse, int)
     before = [never, (costs[:, 0], np.arange(n_a_coarse))]  # total cost and start of what ends in each frame of a
-    for cost in costs.T[1:]:
+    for last, cost in zip(costs.T, costs.T[1:], strict=False):
         candidates = [_later(*before[1], 1), _later(*before[1], 2), _later(*before[0], 1)]
+        candidates[2] = candidates[2][0] + last, candidates[2][1]  # every frame of b costs, also where a waits
         best = np.argmin([total for total, _ in candidates], axis=0)
         total, start = (np.choose(best, [candidate[i] for candidate in candidates]) for i in (0, 1))
         before = [before[1], (total + cost, start)]

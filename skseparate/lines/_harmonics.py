@@ -81,14 +81,34 @@ def harmonic_estimates(magnitudes, f0, frame, spread=None, tolerance=TOLERANCE, 
     .. [3] S. Ewert and M. Müller, "Using score-informed constraints for NMF-based source separation", ICASSP 2012:
            harmonic templates, fitted by multiplicative updates.
     """
-    f0 = np.asarray(f0, np.float64)
-    spread = np.zeros(f0.shape) if spread is None else spread
-    width = np.hypot(spread, np.log(2) * tolerance / 1200)
-    combs = [_Comb(*line, magnitudes, 1 / frame) for line in zip(f0, width, strict=True)]
+    combs = _combs(magnitudes, f0, frame, spread, tolerance)
     estimates = _fitted(magnitudes, combs, _first_estimates(magnitudes, combs))
     if rest:
         estimates = _with_rest(magnitudes, combs, estimates)
     return estimates.astype(magnitudes.dtype, copy=False)
+
+
+def harmonic_weights(magnitudes, f0, frame, spread=None, tolerance=TOLERANCE):
+    """How near each bin is to a harmonic of each line.
+
+    Parameters
+    ----------
+    magnitudes, f0, frame, spread, tolerance
+        See `harmonic_masks`; of the magnitudes only shape and dtype count.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_parts, n_frames, n_bins)
+        1 at a harmonic, falling to next to nothing between them; 0 where a part is silent.
+    """
+    return np.stack([comb.weight for comb in _combs(magnitudes, f0, frame, spread, tolerance)])
+
+
+def _combs(magnitudes, f0, frame, spread, tolerance):
+    f0 = np.asarray(f0, np.float64)
+    spread = np.zeros(f0.shape) if spread is None else spread
+    width = np.hypot(spread, np.log(2) * tolerance / 1200)
+    return [_Comb(*line, magnitudes, 1 / frame) for line in zip(f0, width, strict=True)]
 
 
 class _Comb:

@@ -8,6 +8,7 @@ from skseparate.lines._line import STEP, Line
 
 RATE = 16000  # Hz; at which pitch is tracked, whatever the recording's
 FRAME = 0.128  # seconds: two periods of the lowest note of a double bass, and more
+RESOLUTION = 0.2  # semitones between the candidates: finer ones cost five times as much, and players stray further
 BLOCK, CONTEXT = 30.0, 0.5  # seconds tracked at once, and around them: memory does not grow with the recording
 
 
@@ -79,5 +80,6 @@ def _tracked(samples, low, high):
         raise ValueError("Tracking pitch needs librosa: python -m pip install 'skseparate[hum]'.") from error
     samples = samples + 1e-7 * np.random.RandomState(0).normal(size=len(samples)).astype(np.float32)  # no 0 / 0
     frame, hop = round(FRAME * RATE), round(STEP * RATE)
-    frequencies, voiced, _ = pyin(samples, fmin=low, fmax=high, sr=RATE, frame_length=frame, hop_length=hop)
+    grid = {"frame_length": frame, "hop_length": hop, "resolution": RESOLUTION}
+    frequencies, voiced, _ = pyin(samples, fmin=low, fmax=high, sr=RATE, **grid)
     return np.where(voiced, np.nan_to_num(frequencies), 0.0)

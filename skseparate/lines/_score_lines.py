@@ -12,7 +12,7 @@ N_HARMONICS = 8
 WIDTH = 30.0  # cents: how far players stray from the tuning of the whole; further is another's harmonic, as a rule
 
 
-def score_lines(recording, score, alignment=None, sample_rate=None, excerpt=False):
+def score_lines(recording, score, alignment=None, sample_rate=None, excerpt=None):
     """Lines of a score's parts in a recording of it.
 
     The score is aligned with the recording, and each note tuned to where the recording has most of its harmonics.
@@ -27,7 +27,7 @@ def score_lines(recording, score, alignment=None, sample_rate=None, excerpt=Fals
         By default that of `align_score`.
     sample_rate : float, default=None
         Of a plain array, in Hz.
-    excerpt : bool, default=False
+    excerpt : bool, default=None
         See `align_score`.
 
     Returns
@@ -56,7 +56,28 @@ def score_lines(recording, score, alignment=None, sample_rate=None, excerpt=Fals
 def _line(recording, rate, part, alignment):
     played = (part.onset < alignment.beats[-1]) & (part.onset + part.duration > alignment.beats[0])
     onset, offset = alignment.at(part.onset[played]), alignment.at((part.onset + part.duration)[played])
-    frequencies = hertz(part.pitch[played])
+    return tuned_line(recording, rate, onset, offset, part.pitch[played])
+
+
+def tuned_line(recording, rate, onset, offset, pitch):
+    """The line of notes, each tuned to where the recording has most of its harmonics.
+
+    Parameters
+    ----------
+    recording : Recording or array of shape (n_samples,)
+        The mixture.
+    rate : float
+        In Hz.
+    onset, offset : ndarray of shape (n_notes,)
+        In seconds.
+    pitch : ndarray of shape (n_notes,)
+        MIDI numbers.
+
+    Returns
+    -------
+    line : Line
+    """
+    frequencies = hertz(pitch)
     salience = np.array(
         [note_salience(recording, rate, *note) for note in zip(onset, offset, frequencies, strict=True)]
     ).reshape(-1, len(CENTS))

@@ -43,6 +43,17 @@ def overlap_difficulty(solos, sample_rate, *, frame=FRAME, hop=HOP):
     --------
     si_sdr_improvement : How much of it a separator undoes.
 
+    Notes
+    -----
+    The measure is the library's own; its share of magnitudes is the ideal ratio mask of [1]_. On 16 mixes of composed
+    songs, Spearman's correlation with the SI-SDR improvement of each system, from the shipped model to the ideal ratio
+    mask, lies between -0.87 and -0.94: ``benchmarks/leaderboard.py``.
+
+    References
+    ----------
+    .. [1] Y. Wang, A. Narayanan and D. Wang, "On training targets for supervised speech separation", IEEE/ACM Trans.
+           Audio, Speech, and Language Processing 22(12), 2014.
+
     Examples
     --------
     >>> import numpy as np

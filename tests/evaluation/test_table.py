@@ -417,3 +417,28 @@ def test_nothing_makes_empty_tables():
 def test_repr(full):
     assert repr(full) == "<Evaluation: 2 systems, 3 recordings of 3 songs>"
     assert repr(full + full) == repr(full)
+
+
+# ------------------------------------------------------------------------------------------- correlations
+
+
+def test_correlation_is_by_recording_and_monotone():
+    """Parts of a recording are averaged first: however they differ, only the mean counts."""
+    rows = [
+        row(system, score=sign * difficulty**3 + part, mix=mix, difficulty=difficulty)
+        for system, sign in (("a", -1), ("b", 1))
+        for mix, difficulty in enumerate((0.1, 0.2, 0.5, 0.9))
+        for part in (-5, 5)
+    ]
+    found = Evaluation(rows).correlate()
+    assert [(r["system"], r["n_recordings"]) for r in found] == [("a", 4), ("b", 4)]
+    assert_allclose([r["correlation"] for r in found], [-1, 1])
+
+
+def test_there_is_no_correlation_of_few_or_equal_recordings():
+    few = [row(mix=k, difficulty=0.1 * k, score=float(k)) for k in range(2)]
+    equal = [row(mix=k, difficulty=0.5, score=float(k)) for k in range(5)]
+    unknown = [row(mix=k, score=float(k)) for k in range(5)]
+    for rows, n in ((few, 2), (equal, 5), (unknown, 0)):
+        (found,) = Evaluation(rows).correlate()
+        assert np.isnan(found["correlation"]) and found["n_recordings"] == n

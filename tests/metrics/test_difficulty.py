@@ -1,12 +1,20 @@
-"""How much parts overlap: the properties that the documentation promises."""
+"""How much parts overlap: properties, and that it tells how well systems do."""
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
-from skseparate.datasets import ArrayRecording, Stems
+from skseparate.baseline import HumSeparator
+from skseparate.datasets import make_ensembles
+from skseparate.evaluation import evaluate
 from skseparate.metrics import overlap_difficulty
 
 RATE = 8000
+TIME = np.arange(2 * RATE) / RATE
+
+
+def sine(frequency, level=1.0):
+    return level * np.sin(2 * np.pi * frequency * TIME)
 
 
 @pytest.fixture
@@ -14,37 +22,60 @@ def noises():
     return np.random.default_rng(0).normal(size=(3, 2 * RATE))
 
 
+def test_apart_in_frequency_or_in_time_it_is_easy():
+    assert overlap_difficulty([sine(440), sine(1200)], RATE) < 1e-3
+    first = sine(440) * (TIME < 0.9)
+    assert overlap_difficulty([first, sine(440) * (TIME > 1.1)], RATE) < 0.02
+
+
+def test_alike_it_is_as_hard_as_can_be(noises):
+    for n in (2, 3, 5):
+        assert_allclose(overlap_difficulty([noises[0] * gain for gain in range(1, n + 1)], RATE), 1, atol=1e-9)
+
+
 def test_order_and_a_common_gain_do_not_count(noises):
-    difficulty = overlap_difficulty(noises, RATE)
-    assert 0 < difficulty < 1
-    assert overlap_difficulty(noises[::-1], RATE) == pytest.approx(difficulty)
-    assert overlap_difficulty(100 * noises, RATE) == pytest.approx(difficulty)
-
-
-def test_apart_in_time_or_in_frequency_is_easy_and_alike_is_hard(noises):
-    apart = noises[:2].copy()
-    apart[0, RATE - 500 :] = 0
-    apart[1, : RATE + 500] = 0
-    assert overlap_difficulty(apart, RATE) == pytest.approx(0, abs=1e-6)
-    assert overlap_difficulty([noises[0], 0.3 * noises[0]], RATE) == pytest.approx(1)
-    time = np.arange(RATE) / RATE
-    low, near, high = (np.sin(2 * np.pi * frequency * time) for frequency in (440, 444, 1200))
-    assert overlap_difficulty([low, high], RATE) < 0.01 < overlap_difficulty([low, near], RATE)
+    solos = noises * np.array([[1.0], [0.3], [2.0]])
+    expected = overlap_difficulty(solos, RATE)
+    assert_allclose(overlap_difficulty(solos[::-1], RATE), expected)
+    assert_allclose(overlap_difficulty(1e-3 * solos, RATE), expected)
+    assert 0.5 < expected < 1
 
 
 def test_silent_parts_do_not_count(noises):
-    with_silence = np.concatenate([noises, np.zeros((2, noises.shape[1]))])
-    assert overlap_difficulty(with_silence, RATE) == pytest.approx(overlap_difficulty(noises, RATE))
-    assert overlap_difficulty(np.zeros((3, RATE)), RATE) == overlap_difficulty(noises[:1], RATE) == 0
+    assert overlap_difficulty([noises[0], 0 * noises[0]], RATE) == 0
+    assert overlap_difficulty(np.zeros((3, 50)), RATE) == 0
+    with_silence = [*noises[:2], 0 * noises[0]]
+    assert_allclose(overlap_difficulty(with_silence, RATE), overlap_difficulty(noises[:2], RATE))
 
 
-def test_lazy_solos_score_as_arrays_do(noises):
-    noises = np.tile(noises, 10)  # several blocks
-    lazy = Stems([ArrayRecording(noise, RATE) for noise in noises], ["vn", "va", "vc"])
-    assert overlap_difficulty(lazy, RATE) == pytest.approx(overlap_difficulty(noises, RATE), rel=1e-5)
+def test_the_more_they_share_the_harder():
+    solos = [[sine(440) + share * sine(900), sine(900)] for share in (0.0, 0.2, 0.5, 1.0)]
+    assert (np.diff([overlap_difficulty(pair, RATE) for pair in solos]) > 0).all()
 
 
-@pytest.mark.parametrize("solos", [np.ones(8), np.ones((2, 0)), np.full((2, 8000), np.nan)])
-def test_bad_solos_are_refused(solos):
-    with pytest.raises(ValueError, match="solos must"):
+def test_lazy_solos_are_read_block_by_block():
+    solos = make_ensembles(1, 3, duration=9.0, random_state=0)[0].solos()
+    assert_allclose(overlap_difficulty(solos, 16000), overlap_difficulty(np.asarray(solos), 16000), rtol=1e-6)
+
+
+@pytest.mark.parametrize("solos", [np.zeros(10), np.zeros((0, 5)), np.zeros((2, 0)), np.full((2, 9), np.nan)])
+def test_what_are_no_solos_is_refused(solos):
+    with pytest.raises(ValueError, match="solos must be"):
         overlap_difficulty(solos, RATE)
+
+
+def test_rates_and_frames_without_a_sample_are_refused(noises):
+    with pytest.raises(ValueError, match="sample_rate"):
+        overlap_difficulty(noises, 0)
+    with pytest.raises(ValueError, match="hold no sample"):
+        overlap_difficulty(noises, RATE, hop=1e-9)
+
+
+def test_it_foretells_what_is_scored():
+    """One who can hum scores less where it is harder, and so does the ideal mask."""
+    X, y, songs = make_ensembles(6, (2, 4), duration=3.0, random_state=1).power_set()
+    evaluation = evaluate({"hum": HumSeparator().fit()}, X, y, groups=songs, bss=False)
+    assert all(0 < row["difficulty"] < 1 for row in evaluation.rows)
+    found = {row["system"]: row for row in evaluation.correlate(measure="si_sdr")}
+    assert found["hum"]["n_recordings"] == len(X)
+    assert found["hum"]["correlation"] < -0.2 and found["ideal ratio mask"]["correlation"] < -0.6

@@ -16,7 +16,7 @@ from skseparate.datasets._render._music21 import corpus_folder, read_music21
 from skseparate.datasets._render._musicxml import read_musicxml
 from skseparate.datasets._render._pack import pack_scores, unpack_scores
 from skseparate.datasets._render._types import Score
-from skseparate.datasets._render._voices import Unreadable, score_of
+from skseparate.datasets._render._voices import MIN_NOTES, Unreadable, score_of
 from skseparate.datasets._stem_cache import StemCache
 
 FORMAT = 1  # of cache entries: another number, and all are made again
@@ -208,7 +208,7 @@ def load_scores(files, n_jobs=1):
     return scores
 
 
-def read_score(file, name=None, song=None, licence=None, source=""):
+def read_score(file, name=None, song=None, licence=None, source="", min_notes=MIN_NOTES):
     """Read a score: MusicXML, kern or MIDI, whatever its suffix.
 
     Ties are joined, grace notes and cues left out, repeats played once; of chords and several voices on a
@@ -220,6 +220,8 @@ def read_score(file, name=None, song=None, licence=None, source=""):
         What to read.
     name, song, licence, source : str, default=None
         See `Score`; by default the file's name, the same, and what the file says.
+    min_notes : int, default=8
+        Parts of fewer notes are left out.
 
     Returns
     -------
@@ -247,7 +249,7 @@ def read_score(file, name=None, song=None, licence=None, source=""):
         written = _reader(content)(content)
     except Unreadable as error:
         raise ValueError(f"{name} {error}") from error
-    return score_of(written, name, song or name, licence or written.rights or UNSTATED, source)
+    return score_of(written, name, song or name, licence or written.rights or UNSTATED, source, min_notes)
 
 
 def _reader(content):

@@ -61,7 +61,7 @@ class Written:
     rights: str
 
 
-def score_of(written, name, song, licence, source):
+def score_of(written, name, song, licence, source, min_notes=MIN_NOTES):
     """The score of what was written.
 
     Parameters
@@ -70,11 +70,12 @@ def score_of(written, name, song, licence, source):
         See there.
     name, song, licence, source : str
         See `Score`.
+    min_notes : int, default=8
+        Parts of fewer notes are left out.
 
     Returns
     -------
     score : Score
-        Without parts of fewer than `MIN_NOTES` notes.
 
     Raises
     ------
@@ -85,10 +86,10 @@ def score_of(written, name, song, licence, source):
     last = len(written.staves) - 1
     parts = [_part(events, None if singers else instrument_of(text), lowest=0 < last == k)
              for k, (text, events) in enumerate(written.staves)]  # fmt: skip
-    parts = tuple(part for part in parts if len(part.onset) >= MIN_NOTES)
+    parts = tuple(part for part in parts if len(part.onset) >= min_notes)
     if len(parts) < 2:
         raise ValueError(
-            f"{name} has {len(parts)} part(s) of {MIN_NOTES} notes or more, and a score needs two: leave it out."
+            f"{name} has {len(parts)} part(s) of {min_notes} notes or more, and a score needs two: leave it out."
         )
     return Score(name, song, parts, tempo_of(written.tempo), licence, source)
 
