@@ -32,6 +32,7 @@ from _ensemble_validation import Validation
 
 from skseparate import __version__
 from skseparate.datasets.rendering import music21_scores
+from skseparate.neural_network._ensemble import Ensemble
 
 TRAINING = ("train", "composed")
 
@@ -106,9 +107,11 @@ def train_command(folder, state, minutes, lr, seed, device, real, batch, gigabyt
 @click.option("--gigabytes", default=8.0, show_default=True)
 def census_command(folder, state, steps, device, batch, gigabytes):
     """Train what guesses the parts."""
-    trainer = Trainer(Mixer(Corpus(folder, TRAINING, device, gigabytes)), state, minutes=1, device=device)
-    train_census(trainer.mean, trainer.mixer, steps, batch)
-    trainer.save()
+    kept = torch.load(state, weights_only=True, map_location=device)
+    net = Ensemble((128, 961), (5, 128, 961), **kept["settings"]).to(device)
+    net.load_state_dict(kept["mean"])
+    train_census(net, Mixer(Corpus(folder, TRAINING, device, gigabytes)), steps, batch)
+    torch.save({**kept, "mean": net.state_dict()}, state)
 
 
 @main.command("export")
