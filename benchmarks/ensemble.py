@@ -98,7 +98,14 @@ def real(urmp, model, songs, bss):
     X, y, of = load_urmp(urmp).power_set(min_parts=2, distinct=True)
     chosen = [i for i, song in enumerate(of) if song in songs.split(",")]
     X, y, of = [X[i] for i in chosen], [y[i] for i in chosen], of[chosen]
-    evaluation = evaluate({"ensemble": load_separator(model), **oracles()}, X, y, groups=of, bss=bss)
+    evaluation = evaluate(
+        {"ensemble": load_separator(model), **oracles()},
+        X,
+        y,
+        groups=of,
+        bss=bss,
+        trained_on={"ensemble": "rendered songs"},
+    )
     print(f"{len(X)} mixes of {songs}, dB")
     print(evaluation.to_markdown())
     doubled = {row["mix"] for row in evaluation.rows if row["doubled"]}

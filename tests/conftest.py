@@ -1,11 +1,16 @@
 """What all tests share."""
 
+import signal
+
 import numpy as np
 import pytest
 import soundfile
 from threadpoolctl import threadpool_limits
 
 from skseparate.datasets import make_ensembles
+
+# A shell's background jobs inherit that interruptions are ignored: tests that interrupt must not hang on that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
