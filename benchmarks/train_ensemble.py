@@ -30,7 +30,7 @@ from _ensemble_mixing import Corpus, Mixer
 from _ensemble_training import Trainer, train_census
 from _ensemble_validation import Validation
 
-from skseparate import __version__
+from skseparate import __version__, load_separator
 from skseparate.datasets.rendering import music21_scores
 from skseparate.neural_network._ensemble import Ensemble
 
@@ -76,13 +76,19 @@ def render_command(pack, folder, takes, jobs):
 @click.option("--real", multiple=True, help="NAME=FOLDER of a real piece to validate on; again for more.")
 @click.option("--batch", default=1, show_default=True, help="How many times as many mixes a step; 10 for a GPU.")
 @click.option("--gigabytes", default=float("inf"), help="Of stems to learn from, at most; a GPU holds all of them.")
+@click.option("--begin", help="Begin with the weights of this model, such as ensemble, instead of random ones.")
 @click.option("--every", default=300.0, show_default=True, help="Seconds from one validation to the next.")
-def train_command(folder, state, minutes, lr, seed, device, real, batch, gigabytes, every):
+def train_command(folder, state, minutes, lr, seed, device, real, batch, gigabytes, begin, every):
     """Train, or go on training; shards that `render` adds meanwhile are taken in."""
     torch.backends.cudnn.benchmark = True
     validation = Validation(folder, dict(pair.split("=") for pair in real))
     corpus = Corpus(folder, TRAINING, device, gigabytes)
     trainer = Trainer(Mixer(corpus, seed), state, minutes, batch, lr, device=device)
+    if begin and not trainer.step:
+        weights = load_separator(begin).regressor_.weights_
+        weights = {name.removeprefix("network."): torch.tensor(value).float() for name, value in weights.items()}
+        for net in (trainer.net, trainer.mean):
+            net.load_state_dict({name: weights[name] for name in net.state_dict() if name in weights}, strict=False)
     record = {"skseparate": __version__, "torch": torch.__version__, "python": platform.python_version()}
     log = Path(state).with_suffix(".json")
 
