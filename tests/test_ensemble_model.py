@@ -142,8 +142,12 @@ class TestShipped:
     def test_fine_tuning_begins_where_the_model_is(self, data):
         shipped = load_separator("ensemble")
         before = shipped.regressor_.weights_["network.last.weight"].astype(np.float32)
-        tuned = shipped.fine_tune(data[0][:1], data[1][:1], max_epochs=1, lr=1e-9)
+        means = {name: value.copy() for name, value in shipped.regressor_.weights_.items() if "running_mean" in name}
+        tuned = shipped.fine_tune(data[0][:1], data[1][:1], max_epochs=1, lr=1e-9, hold_norms=True)
         assert_allclose(tuned.regressor_.weights_["network.last.weight"], before, atol=1e-4)
+        assert means
+        for name, mean in means.items():
+            assert_allclose(tuned.regressor_.weights_[name], mean, rtol=1e-6)
 
     def test_at_most_ten_megabytes(self):
         from skseparate._persistence import SHIPPED, describe_separator

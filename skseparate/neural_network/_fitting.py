@@ -149,6 +149,7 @@ class Fit:
             time_limit=estimator.time_limit,
             lr_schedule=estimator.lr_schedule,
             patience=estimator.patience if estimator.early_stopping else None,
+            hold_norms=estimator.hold_norms,
             first_epoch=n_epochs,
             after_epoch=self._save,
         )

@@ -73,6 +73,9 @@ class NeuralRegressor(TrainedNetwork, MultiOutputMixin, RegressorMixin, BaseEsti
         Vary the mixes while training: True, or settings that differ from the defaults: ``subset`` (chance of leaving
         parts out), ``swap`` (chance that a part comes from another take or song), ``gain`` (dB either way), ``flip``
         (of the sign) and ``resample`` (largest change of speed). Needs lazy rows.
+    hold_norms : bool, default=False
+        Whether batch normalisation keeps the statistics that it has: with ``warm_start``, for a few other recordings in
+        small batches, whose own statistics would disturb what was learned.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights, the scales and the optimiser that it has, for `max_epochs` more.
     checkpoint : str, default=None
@@ -157,6 +160,7 @@ class NeuralRegressor(TrainedNetwork, MultiOutputMixin, RegressorMixin, BaseEsti
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "permutation_invariant": ["boolean"],
         "augmentation": ["boolean", dict, None],
+        "hold_norms": ["boolean"],
         "warm_start": ["boolean"],
         "checkpoint": [str, HasMethods("__fspath__"), None],
         "random_state": ["random_state"],
@@ -187,6 +191,7 @@ class NeuralRegressor(TrainedNetwork, MultiOutputMixin, RegressorMixin, BaseEsti
         precision="auto",
         permutation_invariant=False,
         augmentation=None,
+        hold_norms=False,
         warm_start=False,
         checkpoint=None,
         random_state=None,
@@ -214,6 +219,7 @@ class NeuralRegressor(TrainedNetwork, MultiOutputMixin, RegressorMixin, BaseEsti
         self.precision = precision
         self.permutation_invariant = permutation_invariant
         self.augmentation = augmentation
+        self.hold_norms = hold_norms
         self.warm_start = warm_start
         self.checkpoint = checkpoint
         self.random_state = random_state

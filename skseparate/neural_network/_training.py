@@ -40,6 +40,7 @@ class Settings:
     time_limit: float | None = None
     lr_schedule: str | None = None
     patience: int | None = None
+    hold_norms: bool = False
     first_epoch: int = 0
     after_epoch: Callable = lambda net: None
 
@@ -169,6 +170,10 @@ class Net(NeuralNet):
     def train_step(self, batch, **kwargs):
         """One step of the optimiser."""
         self._set_training(True)
+        if self.settings.hold_norms:
+            for module in self.module_.modules():
+                if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                    module.eval()
         self._keep_probe(batch[0])
         self.optimizer_.zero_grad(set_to_none=True)
         estimates, loss = self._loss(batch)
