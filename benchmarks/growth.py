@@ -89,12 +89,13 @@ def picture(table, curve):
         points = sorted((row for row in table if row["note"] == note), key=lambda row: float(row["x"]))
         x = [float(row["x"]) for row in points]
         for axis, name in zip(axes, ("seconds", "peak_mb"), strict=True):
-            axis.plot(x, [float(row[name] or "nan") for row in points], "o-", label=note)
+            values = [float(row[name] or "nan") for row in points]
+            axis.plot(x, values, "o-", label=note)
             if max(x) > 20 * min(x):
                 axis.set_xscale("log")
                 axis.set_yscale("log")
             else:
-                axis.set_ylim(bottom=0)
+                axis.set_ylim(0, max(1.1 * max(values), axis.get_ylim()[1]))
     axes[0].set(xlabel=curve, ylabel="processor time in s")
     axes[1].set(xlabel=curve, ylabel="peak memory in MB")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", fontsize="small", frameon=False)
