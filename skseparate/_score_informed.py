@@ -45,9 +45,9 @@ class ScoreInformedSeparator(BaseSeparator):
 
     Notes
     -----
-    With the shipped model, a score is worth about 2.4 dB on real and on rendered ensembles; with a tenth of its notes
-    wrong and a tenth missing still 0.4 dB and 1.6 dB: ``benchmarks/score_informed.py``. The floor was chosen on
-    rendered songs and on one real piece, as what gains most where scores have mistakes.
+    With the shipped model, a score is worth 2.9 dB on one real piece; with a tenth of its notes wrong and a tenth
+    missing still 0.8 dB: ``benchmarks/score_informed.py``. The floor was chosen on rendered songs and on that piece,
+    as what gains most where scores have mistakes.
 
     References
     ----------
