@@ -172,7 +172,7 @@ class Net(NeuralNet):
         self._set_training(True)
         if self.settings.hold_norms:
             for module in self.module_.modules():
-                if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
                     module.eval()
         self._keep_probe(batch[0])
         self.optimizer_.zero_grad(set_to_none=True)
