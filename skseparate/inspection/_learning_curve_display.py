@@ -11,10 +11,10 @@ HEALTHY_RATIO = 1e-3
 class LearningCurveDisplay:
     """Losses of a network by epoch, and below them what tells why it does not learn.
 
-    It is recommended to use `from_estimator`. From the top: training and validation loss, with the best epoch;
-    the norm of the gradient; how large an update is beside the weights, in the layer where it is largest; dead and
-    saturated units, in the layer that has most; the learning rate. An epoch whose values were not finite is
-    marked, and a gap.
+    It is recommended to use `from_estimator` or `from_predictions`. From the top: training and validation loss, with
+    the best epoch; the norm of the gradient; how large an update is beside the weights, in the layer where it is
+    largest; dead and saturated units, in the layer that has most; the learning rate. An epoch whose values were not
+    finite is marked, and a gap.
 
     Parameters
     ----------
@@ -70,6 +70,42 @@ class LearningCurveDisplay:
             If Matplotlib is missing.
         """
         return cls(_history_of(estimator)).plot(ax)
+
+    @classmethod
+    def from_predictions(cls, history, *, ax=None):
+        """Draw a history that is there, such as one kept in a file: no network is needed.
+
+        Parameters
+        ----------
+        history : list of dict
+            One an epoch, with ``epoch`` and any of ``train_loss``, ``valid_loss``, ``gradient_norm``,
+            ``update_ratio``, ``dead``, ``saturated`` (dict of layer to share), ``lr`` and ``non_finite``; what is
+            missing or None is a gap.
+        ax : sequence of 5 matplotlib Axes, default=None
+            What to draw into; by default a new figure.
+
+        Returns
+        -------
+        display : LearningCurveDisplay
+
+        Raises
+        ------
+        ValueError
+            If there is no epoch, or one has no number.
+        ImportError
+            If Matplotlib is missing.
+
+        Examples
+        --------
+        >>> from skseparate.inspection import LearningCurveDisplay
+        >>> display = LearningCurveDisplay.from_predictions([{"epoch": 1, "train_loss": 2.0}])
+        >>> display.axes_[0].get_ylabel()
+        'Loss'
+        """
+        history = list(history)
+        if any(record.get("epoch") is None for record in history):
+            raise ValueError("each record of a history needs the number of its epoch, as 'epoch'.")
+        return cls(history).plot(ax)
 
     def plot(self, ax=None):
         """Draw.

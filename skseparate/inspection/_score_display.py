@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skseparate._recording import as_pairs
 from skseparate.evaluation import evaluate
 from skseparate.evaluation._table import MEASURES
 from skseparate.inspection import _drawing
@@ -21,8 +22,8 @@ COLUMN_LABELS = {"n_parts": "Number of parts", None: ""}
 class ScoreDisplay:
     """Means of systems over songs with their intervals, told apart by a column, or paired with one system.
 
-    It is recommended to use `from_evaluation` or `from_estimator`. A line a value, such as a number of parts, and on
-    it a marker a system; bars are 95 % bootstrap intervals over songs, and single songs have none.
+    It is recommended to use `from_evaluation`, `from_estimator` or `from_predictions`. A line a value, such as a number
+    of parts, and on it a marker a system; bars are 95 % bootstrap intervals over songs, and single songs have none.
 
     Parameters
     ----------
@@ -115,6 +116,52 @@ class ScoreDisplay:
         return cls.from_evaluation(evaluation, measure=measure, by=by, against=against, ax=ax)
 
     @classmethod
+    def from_predictions(
+        cls, X, y, predictions, *, groups=None, measure="si_sdr_improvement", by="n_parts", against=None, ax=None
+    ):
+        """Score solos that are there, of whatever made them, and draw the scores.
+
+        Parameters
+        ----------
+        X : sequence of recordings
+            The mixtures.
+        y : sequence of arrays of shape (n_parts, n_samples)
+            Their true solos.
+        predictions : sequence of arrays of shape (n_parts, n_samples), or dict of str to such sequences
+            The solos to be scored, in the order of X; of several systems by their names.
+        groups
+            Of `skseparate.evaluation.evaluate`.
+        measure, by, against, ax
+            Of `from_evaluation`.
+
+        Returns
+        -------
+        display : ScoreDisplay
+
+        Raises
+        ------
+        ValueError
+            As `evaluate` and `from_evaluation`, or if there is not one prediction a recording.
+        ImportError
+            If Matplotlib is missing.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skseparate.inspection import ScoreDisplay
+        >>> y = np.random.default_rng(0).normal(size=(2, 2, 8000))
+        >>> X = y.sum(axis=1)
+        >>> display = ScoreDisplay.from_predictions(X, y, {"halves": np.stack([X, X], axis=1) / 2}, by=None)
+        >>> list(display.labels)
+        ['mixture', 'halves']
+        """
+        X, y = as_pairs(X, y)
+        predictions = predictions if isinstance(predictions, dict) else {"predictions": predictions}
+        systems = {name: _Predicted(X, solos, name) for name, solos in predictions.items()}
+        chosen = {"groups": groups, "measure": measure, "by": by, "against": against, "ax": ax}
+        return cls.from_estimator(systems, X, y, **chosen)
+
+    @classmethod
     def from_evaluation(cls, evaluation, *, measure="si_sdr_improvement", by="n_parts", against=None, ax=None):
         """Draw scores that are there.
 
@@ -199,6 +246,18 @@ class ScoreDisplay:
         ax.set_xlabel(label if self.against is None else f"{label}, less that of {self.against}")
         ax.set_ylabel(COLUMN_LABELS.get(self.by, str(self.by).capitalize()))
         ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4 if self.against is None else 2, frameon=False)
+
+
+class _Predicted:
+    """A separator that has separated already."""
+
+    def __init__(self, X, solos, name):
+        if len(solos) != len(X):
+            raise ValueError(f"{name} has {len(solos)} predictions for {len(X)} recordings: they must be as many.")
+        self._solos = {id(recording): np.asarray(known) for recording, known in zip(X, solos, strict=True)}
+
+    def predict(self, X):
+        return [self._solos[id(recording)] for recording in X]
 
 
 def _check_evaluation(evaluation, measure, by, against):

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -151,3 +151,15 @@ def test_without_matplotlib(history, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match="Displays need Matplotlib"):
         LearningCurveDisplay(history).plot()
+
+
+def test_a_history_kept_in_a_file_draws_the_same(tmp_path):
+    history = [{"epoch": k, "train_loss": 1 / k, "valid_loss": None, "lr": 0.1} for k in (1, 2, 3)]
+    (tmp_path / "history.json").write_text(json.dumps(history))
+    display = LearningCurveDisplay.from_predictions(json.loads((tmp_path / "history.json").read_text()))
+    line = display.axes_[0].lines[0]
+    assert_allclose(line.get_xydata(), [(1, 1), (2, 1 / 2), (3, 1 / 3)])
+    with pytest.raises(ValueError, match="no epoch was completed"):
+        LearningCurveDisplay.from_predictions([])
+    with pytest.raises(ValueError, match="number of its epoch"):
+        LearningCurveDisplay.from_predictions([{"train_loss": 1.0}])

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 from skseparate.baseline import MixtureSeparator, OracleEqualiser
 from skseparate.evaluation import Evaluation, evaluate
 from skseparate.inspection import ScoreDisplay
+from skseparate.metrics import si_sdr
 
 NAN = float("nan")
 
@@ -175,3 +176,32 @@ def test_without_matplotlib(duos, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match="Displays need Matplotlib"):
         ScoreDisplay.from_estimator(None, *duos[:2])
+
+
+def test_predictions_score_as_who_made_them_does():
+    rng = np.random.default_rng(0)
+    y = [rng.normal(size=(k, 4000)) for k in (2, 2, 3)]
+    X, groups = [solos.sum(axis=0) for solos in y], ["a", "b", "b"]
+    noisy = {name: [s + level * rng.normal(size=s.shape) for s in y] for name, level in (("near", 0.1), ("far", 1.0))}
+    display = ScoreDisplay.from_predictions(X, y, noisy, groups=groups, by=None)
+    means = {r["system"]: r["mean"] for r in display.rows}
+    for name, solos in noisy.items():
+        gains = [
+            si_sdr(s, e).mean() - si_sdr(s, np.broadcast_to(x, s.shape)).mean()
+            for x, s, e in zip(X, y, solos, strict=True)
+        ]
+        assert means[name] == pytest.approx((gains[0] + (gains[1] + gains[2]) / 2) / 2)
+    assert means["mixture"] == 0
+    paired = ScoreDisplay.from_predictions(X, y, noisy, groups=groups, against="far")
+    assert {r["system"] for r in paired.rows} == {"mixture", "near"}
+    whole = ScoreDisplay.from_predictions(X, y, noisy["near"], measure="si_sdr", by="n_parts")
+    assert list(whole.labels) == ["mixture", "predictions"]
+
+
+def test_predictions_that_do_not_match_are_refused():
+    y = np.random.default_rng(0).normal(size=(2, 2, 4000))
+    X = y.sum(axis=1)
+    with pytest.raises(ValueError, match="halves has 1 predictions for 2 recordings"):
+        ScoreDisplay.from_predictions(X, y, {"halves": y[:1]})
+    with pytest.raises(ValueError, match="predicted solos of shape"):
+        ScoreDisplay.from_predictions(X, y, y[:, :1])
