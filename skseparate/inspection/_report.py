@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from joblib import effective_n_jobs
+from threadpoolctl import threadpool_limits
 
 from skseparate._refusal import check_output
 from skseparate.inspection._html import write_page
@@ -48,7 +49,8 @@ def write_report(
     parts : sequence of str, default=None
         Names of the parts; by default those of the recordings, or of the files.
     sample_rate : float, default=None
-        Of arrays, in Hz. All tracks share one rate; those that MP3 cannot hold are resampled for the ear.
+        Of arrays, in Hz. All tracks share one rate; those other than 32, 44.1 and 48 kHz are resampled for
+        the ear.
     start : float, default=None
         Where the solos begin in the recording, in seconds, if they are of an excerpt.
     title : str, default=None
@@ -70,8 +72,7 @@ def write_report(
     ------
     ValueError
         If a track cannot be read, rates or lengths differ, samples are not finite, there is not one reference or one
-        name a solo, the output is no file in a folder that exists or one of the recordings, or libsndfile writes no
-        MP3.
+        name a solo, or the output is no file in a folder that exists or one of the recordings.
 
     See Also
     --------
@@ -99,6 +100,7 @@ def write_report(
         raise ValueError(f"parts {tuple(parts)} cannot name {len(solos)} solos: one name a solo is needed.")
     names = [f"{k} {part}" for k, part in enumerate(parts, start=1)]
     with TemporaryDirectory() as folder, ExitStack() as stack:
+        stack.enter_context(threadpool_limits(1))  # in each of our threads
         pool = stack.enter_context(ThreadPoolExecutor(effective_n_jobs(n_jobs)))
         tracks = [stack.enter_context(closing(track)) for track in _tracks(signals, names, Path(folder))]
         facts = _measure(signals, tracks, names, pool.map)
