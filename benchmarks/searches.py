@@ -20,6 +20,7 @@ from pathlib import Path
 import click
 import numpy as np
 import soundfile
+from joblib.externals.loky import get_reusable_executor
 from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
@@ -74,6 +75,7 @@ def search(folder, n_jobs, cache_size):
         started = time.perf_counter()
         GridSearchCV(separator, grid, cv=GroupKFold(5), n_jobs=n_jobs, error_score="raise").fit(X, y, groups=songs)
         seconds = time.perf_counter() - started
+        get_reusable_executor().shutdown()  # else this process waits for its idle workers, five minutes
         files, segments = (Counter(log.read_text().splitlines()) for log in (decoded, transformed))
     used = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1000
     return files.total(), max(files.values()), segments.total(), max(segments.values()), seconds, used

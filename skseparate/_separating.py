@@ -51,6 +51,15 @@ def check_parts(separator, parts, guess):
         part_codes(parts)
 
 
+def hear_once(separator):
+    """Let a model hear each mixture as it is only, not transposed as well."""
+    if not getattr(separator.regressor_, "is_told", False):
+        raise Refusal(
+            "--fast is for the model that comes with skseparate and its like: this one is as fast as it can be."
+        )
+    separator.regressor_.set_params(module__transpositions=(0.0,))
+
+
 def check_format(suffix, subtype):
     """Refuse a sample format that files of this kind cannot hold."""
     import soundfile

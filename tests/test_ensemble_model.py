@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import soundfile
+import torch
 from click.testing import CliRunner
 from numpy.testing import assert_allclose
 from sklearn.pipeline import make_pipeline
@@ -21,6 +22,7 @@ from skseparate.cli import main
 from skseparate.datasets import ArrayRecording, make_ensembles
 from skseparate.metrics import si_sdr
 from skseparate.neural_network import NeuralRegressor
+from skseparate.neural_network._ensemble import Ensemble
 from skseparate.preprocessing import STFT, FrequencyTruncation, Magnitude, Segmenter
 
 
@@ -162,6 +164,26 @@ class TestShipped:
         X, y, _ = make_ensembles(n_songs=4, n_parts=2, duration=6.0, random_state=3).power_set()
         assert shipped.score(X, y) > 1.0
 
+    def test_transposed_and_back_it_hears_more(self, shipped):
+        X, y, _ = make_ensembles(n_songs=4, n_parts=3, duration=6.0, random_state=5).power_set(min_parts=3)
+        scores = {}
+        try:
+            for transpositions in [(0.0,), (-1.0, 1.0)]:
+                shipped.regressor_.set_params(module__transpositions=transpositions)
+                scores[transpositions] = shipped.score(X, y)
+        finally:
+            shipped.regressor_.set_params(module__transpositions=(-1.0, 1.0))
+        assert scores[-1.0, 1.0] > scores[(0.0,)]
+
+    @pytest.mark.parametrize("transpositions", [(), (float("nan"),), (13,)])
+    def test_impossible_transpositions_are_refused(self, shipped, data, transpositions):
+        try:
+            with pytest.raises(ValueError, match="must be semitones"):
+                shipped.regressor_.set_params(module__transpositions=transpositions)
+                shipped.predict(data[0][:1])
+        finally:
+            shipped.regressor_.set_params(module__transpositions=(-1.0, 1.0))
+
     def test_guess_is_an_ensemble(self, shipped, data):
         parts, confidence = guess_parts(shipped, data[0][-1])
         assert 2 <= len(parts) <= 5
@@ -220,6 +242,20 @@ class TestCommand:
         assert result.exit_code == 0, result.output
         assert {f.name for f in (tmp_path / "out" / "duo").iterdir()} == {"1_flute.wav", "2_saxophone.wav"}
 
+    def test_fast_hears_once(self, mix, tmp_path):
+        solos = []
+        for options in [(), ("--fast",)]:
+            result = self.run(mix, "-o", tmp_path / "out", "--parts", "fl,sax", *options)
+            assert result.exit_code == 0, result.output
+            solos.append(np.stack([soundfile.read(f)[0] for f in sorted((tmp_path / "out" / "duo").iterdir())]))
+        assert 0 < si_sdr(*solos).min() < 60  # alike, but not the same
+
+    def test_fast_is_for_models_that_hear_more(self, mix, data, tmp_path):
+        ridge = Separator(make_pipeline(Segmenter(0.5), STFT())).fit(data[0][:2], data[1][:2])
+        save_separator(ridge, tmp_path / "ridge.skseparate")
+        result = self.run(mix, "-o", tmp_path / "out", "-m", tmp_path / "ridge.skseparate", "--fast")
+        assert result.exit_code == 2 and "--fast is for" in result.output
+
     def test_guess(self, mix, tmp_path):
         result = self.run(mix, "-o", tmp_path / "out", "--guess", "--json")
         assert result.exit_code == 0, result.output
@@ -245,6 +281,15 @@ class TestCommand:
         result = CliRunner().invoke(main, [*map(str, arguments), "--minutes", "0.02"])
         assert result.exit_code == 0, result.output
         assert load_separator(tmp_path / "m.skseparate").regressor_.is_told
+
+
+def test_what_is_said_is_the_mean_over_transpositions():
+    net = Ensemble((20, 961), (2, 20, 961), width=12, depth=1, transpositions=(-1, 0.5)).eval()
+    magnitudes, parts = torch.rand(1, 20, 961), torch.tensor(part_codes(("vn", "vc"), 2))[None]
+    with torch.inference_mode():
+        said = [net.hear(magnitudes, parts, by) for by in (-1, 0.5)]
+        assert_allclose(net(magnitudes, parts), (said[0] + said[1]) / 2, atol=1e-5)
+        assert abs(said[0] - said[1]).max() > 1e-3
 
 
 def test_truncation_and_scaling_do_not_matter_to_the_network():

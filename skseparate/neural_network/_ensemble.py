@@ -36,12 +36,17 @@ class Ensemble(nn.Module):
         Blocks of a level of the encoder.
     lines : int, default=2
         Blocks that follow the parts along time.
+    transpositions : sequence of float, default=(-1.0, 1.0)
+        In semitones: once trained, it hears the mixture transposed by each of them, and the mean of what it says
+        counts [3]_. ``[0.0]`` hears it once, as it is, in half the time.
 
     References
     ----------
     .. [1] R. Bittner et al., "Deep salience representations for F0 estimation in polyphonic music", ISMIR 2017.
     .. [2] A. Jansson et al., "Singing voice separation with deep U-Net convolutional networks", ISMIR 2017;
            J. Pons et al. and E. Perez et al., "FiLM: visual reasoning with a general conditioning layer", AAAI 2018.
+    .. [3] K. Simonyan and A. Zisserman, "Very deep convolutional networks for large-scale image recognition", ICLR
+           2015, who average over moved views of a picture: here a transposition moves the logarithmic axis.
 
     Notes
     -----
@@ -52,9 +57,9 @@ class Ensemble(nn.Module):
     frames = True
     told_parts = True  # forward takes the parts
 
-    def __init__(self, in_shape, out_shape, bin_width=1 / 0.12, width=48, depth=2, lines=2):
+    def __init__(self, in_shape, out_shape, bin_width=1 / 0.12, width=48, depth=2, lines=2, transpositions=(-1.0, 1.0)):
         super().__init__()
-        self.bin_width = bin_width
+        self.bin_width, self.transpositions = bin_width, checked(transpositions)
         shared, own, told = (width, 2 * width, 8 * width // 3), (2 * width // 3, width, 4 * width // 3), 3 * width
         self.parts = PartEmbedding(told)
         self.encoder = nn.ModuleList(
@@ -72,24 +77,31 @@ class Ensemble(nn.Module):
         self.census = Census(shared[2], N_LOG // 8)
 
     def forward(self, magnitudes, parts):
+        if self.training:
+            return self.hear(magnitudes, parts)
+        return sum(self.hear(magnitudes, parts, by) for by in self.transpositions) / len(self.transpositions)
+
+    def hear(self, magnitudes, parts, semitones=0.0):
+        """Logits of the mixture transposed by so many semitones, on the bins of the mixture as it is."""
+        bin_width = self.bin_width * 2 ** (semitones / 12)
         is_present = parts[..., 0] > 0
         owner = is_present.nonzero()[:, 0]  # the mixture of each part that is there: no other is computed
         told = self.parts(parts, is_present)[is_present]  # (n_present, n_told)
-        finer = self.encode(magnitudes)
+        finer = self.encode(magnitudes, bin_width)
         h = self.split(finer.pop(), told, owner)  # (n_present, channels, n_frames / 4, n_log / 8)
         for line in self.lines:
             h = line(h, is_present)
         for skip, rise in zip(self.skips, self.decoder, strict=True):
             h = rise(h, skip(finer.pop(), told, owner))
-        _, from_log = log_frequency_maps(magnitudes.shape[-1], self.bin_width, magnitudes.device)
+        _, from_log = log_frequency_maps(magnitudes.shape[-1], bin_width, magnitudes.device)
         said = pixel_shuffle(self.last(h), PATCH)[:, 0, : magnitudes.shape[1]].float() @ from_log
         logits = said.new_full((*is_present.shape, *said.shape[1:]), ABSENT)
         logits[is_present] = said
         return logits
 
-    def encode(self, magnitudes):
+    def encode(self, magnitudes, bin_width=None):
         """What is heard of the mixture, from fine to coarse: tensors ``(batch, channels, n_frames, n_bins)``."""
-        to_log, _ = log_frequency_maps(magnitudes.shape[-1], self.bin_width, magnitudes.device)
+        to_log, _ = log_frequency_maps(magnitudes.shape[-1], bin_width or self.bin_width, magnitudes.device)
         h = harmonic_stack(_compressed(magnitudes) @ to_log)  # (batch, 6, n_frames, n_log)
         h = pixel_unshuffle(pad(h, (0, 0, 0, -magnitudes.shape[1] % 4)), PATCH)
         h, levels = h.contiguous(memory_format=torch.channels_last), []
@@ -211,6 +223,20 @@ class Rise(nn.Module):
     def forward(self, h, skip):
         h = interpolate(self.project(h), size=skip.shape[-2:], mode="nearest")
         return self.near(h + skip)
+
+
+def checked(transpositions):
+    """Semitones, a few and finite.
+
+    Raises
+    ------
+    ValueError
+        If they are not.
+    """
+    values = [float(by) for by in transpositions]
+    if not values or not all(abs(by) <= 12 for by in values):
+        raise ValueError(f"transpositions={transpositions!r} must be semitones, at least one, from -12 to 12.")
+    return values
 
 
 def _stage(n_in, n_out, depth, stride):

@@ -247,6 +247,7 @@ class NeuralRegressor(TrainedNetwork, MultiOutputMixin, RegressorMixin, BaseEsti
         ours = {name: value for name, value in params.items() if name.startswith("module__") or name in known}
         super().set_params(**{name: value for name, value in params.items() if name not in ours})
         self._module_params = {**known, **ours}
+        self._network = None  # one that predicts is built again
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
