@@ -8,7 +8,8 @@ from skseparate.datasets import AudioFile
 from skseparate.datasets._render._instruments import RANGES
 from skseparate.datasets._render._scores import read_score
 from skseparate.datasets._urmp_lines import read_f0
-from skseparate.lines import align_score, hummed_line, score_lines
+from skseparate.lines import align_score, score_lines
+from skseparate.lines._hummed import placed_line
 
 MISMATCH = 0.9  # of an alignment: right scores reach 0.84, wrong ones begin at 0.8; beyond it, it is another piece
 
@@ -87,7 +88,7 @@ def lines_of_score(score, recording):
     return score_lines(recording, score, alignment)
 
 
-def lines_of_files(files, parts, recording):
+def lines_of_files(files, parts, octaves, lates, say, recording):
     """Lines of hummed recordings, or of text files of F0, one a part.
 
     Parameters
@@ -96,6 +97,12 @@ def lines_of_files(files, parts, recording):
         Audio of a voice, or ``.txt`` with time in seconds and frequency in Hz a line.
     parts : sequence of str
         Their names; those of known instruments rule octaves out.
+    octaves : sequence of int or None
+        By how many octaves each part lies above the voice; None where that is to be found.
+    lates : sequence of float or None
+        By how many seconds each voice is late, likewise.
+    say : callable
+        Told where each voice was found.
     recording : Recording
         The mixture.
 
@@ -103,13 +110,24 @@ def lines_of_files(files, parts, recording):
     -------
     lines : list of Line
     """
-    return [_line_of_file(file, part, recording) for file, part in zip(files, parts, strict=True)]
+    told = zip(files, parts, octaves, lates, strict=True)
+    return [_line_of_file(file, RANGES.get(part_name(part)), *rest, say, recording) for file, part, *rest in told]
 
 
-def _line_of_file(file, part, recording):
+def _line_of_file(file, pitches, octave, late, say, recording):
     if Path(file).suffix.casefold() == ".txt":
         return read_f0(Path(file))
     try:
-        return hummed_line(recording, AudioFile(file), pitches=RANGES.get(part_name(part)))
+        line, octave, late = placed_line(recording, AudioFile(file), None, pitches, octave, late)
     except ValueError as error:
         raise ValueError(f"{file}: {error}" if str(file) not in str(error) else str(error)) from error
+    where = (
+        f"{abs(octave)} octave{'s' * (abs(octave) != 1)} {'below' if octave > 0 else 'above'}"
+        if octave
+        else "as high as"
+    )
+    say(
+        f"{file}: sung {where} the part, {abs(late):.2f} s {'early' if late < 0 else 'late'} "
+        f"(if that is wrong, say --octave and --late, here {octave} and {late:.2f})"
+    )
+    return line

@@ -1,6 +1,7 @@
 """What `skseparate separate` does for each recording."""
 
 import json
+import math
 import os
 import sys
 from functools import partial
@@ -91,13 +92,14 @@ def told_by_score(separator, score, parts, guess):
     return parts, ScoreInformedSeparator(separator).fit(), partial(lines_of_score, score)
 
 
-def hummed(files, score, parts, rest):
+def hummed(files, score, parts, rest, octaves=(), lates=()):
     """Parts, separator and how to find lines, where lines are all that is told."""
     from skseparate._lines_told import lines_of_files, lines_of_score, told_score
     from skseparate.baseline import HumSeparator
 
     if bool(files) == bool(score):
         raise Refusal("give the lines: --line hummed.wav, again for more parts, or --score quartet.musicxml.")
+    octaves, lates = (_each_line(told, files, name) for told, name in ((octaves, "--octave"), (lates, "--late")))
     if score:
         score, parts = told_score(score, parts)
         return parts, HumSeparator(rest=bool(rest)).fit(), partial(lines_of_score, score)
@@ -105,7 +107,16 @@ def hummed(files, score, parts, rest):
     if len(parts) != len(files):
         raise Refusal(f"--parts names {len(parts)} parts, but there are {len(files)} --line files: name one a line.")
     rest = len(files) == 1 if rest is None else rest
-    return parts, HumSeparator(rest=rest).fit(), partial(lines_of_files, files, parts)
+    return parts, HumSeparator(rest=rest).fit(), partial(lines_of_files, files, parts, octaves, lates, say)
+
+
+def _each_line(told, files, name):
+    """What an option says of each line: it is given once for all of them, once a line, or not."""
+    if not all(map(math.isfinite, told)):
+        raise Refusal(f"{name} must be a number.")
+    if len(told) not in (0, 1, len(files)):
+        raise Refusal(f"{name} is given {len(told)} times for {len(files)} --line files: once, or once a line.")
+    return list(told) * (len(files) if len(told) == 1 else 1) or [None] * len(files)
 
 
 def folders(mixes, output):

@@ -159,18 +159,23 @@ def separate(mixes, model, output, parts, guess, score, fast, suffix, subtype, r
 @click.argument("mix")
 @click.option("--line", "lines", multiple=True, help="A part that you hummed along, or its F0 as text; again for more.")
 @click.option("--parts", help="What the parts are, such as vn; a known instrument helps to find the octave.")
+@click.option(
+    "--octave", "octaves", multiple=True, type=int, help="How far the part lies above your voice, if mistaken."
+)
+@click.option("--late", "lates", multiple=True, type=float, help="By how many seconds you are late, if mistaken.")
 @click.option("--score", help="Take all lines from a score instead, MusicXML or MIDI.")
 @click.option("--rest/--no-rest", default=None, help="Whether to write what no line explains; by default for one line.")
 @_tracks_options
 @refusing
-def hum(mix, lines, parts, score, rest, output, suffix, subtype, report, as_json, **options):
+def hum(mix, lines, parts, octaves, lates, score, rest, output, suffix, subtype, report, as_json, **options):
     """Take parts out of MIX by their lines: what a trained musician hums, with no model of how instruments sound.
 
-    In which octave, when you begin and how well in tune is forgiven; you should be heard alone.
+    In which octave, when you begin and how well in tune is forgiven; you should be heard alone. Where octave or time
+    are mistaken, tell them: --octave and --late, once for all lines, or once a line.
     """
     check_format(suffix, subtype)
     places = folders([mix], Path(output))
-    parts, separator, find_lines = hummed(lines, score, split_parts(parts), rest)
+    parts, separator, find_lines = hummed(lines, score, split_parts(parts), rest, octaves, lates)
     options |= {"parts": parts, "find_lines": find_lines, "suffix": suffix, "subtype": subtype}
     separate_all(separator, places, as_json, "hummed lines" if report else None, **options)
 

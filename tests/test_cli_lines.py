@@ -12,6 +12,7 @@ from skseparate import ScoreInformedSeparator, Separator, save_separator
 from skseparate.cli import main
 from skseparate.datasets import make_ensembles
 from skseparate.linear_model import LowRankRidge
+from skseparate.lines import Line
 from skseparate.metrics import si_sdr
 
 RATE, SECONDS = 16000, 6
@@ -151,10 +152,31 @@ def test_several_lines_share_the_mixture(songs, piece, tmp_path):
     assert improvement(songs, files) > 3
 
 
+def test_where_a_voice_was_found_is_said_and_can_be_corrected(songs, piece, tmp_path, monkeypatch):
+    line = songs[2].stems[0].line
+    voice = Line(line.times, line.frequencies / 2)
+    monkeypatch.setattr("skseparate.lines._hummed.pyin_line", lambda *_: voice)
+    arguments = ["hum", piece / "duo.wav", "--line", piece / "duo.wav", "-o"]
+    found = run(*arguments, tmp_path / "found")
+    assert "sung 1 octave below the part" in found.output
+    wrong = run(*arguments, tmp_path / "wrong", "--octave", 3)
+    assert "sung 3 octaves below the part" in wrong.output
+    told = run(*arguments, tmp_path / "told", "--octave", 1, "--late", 0)
+    assert "say --octave and --late, here 1 and 0.00" in told.output
+    scores = {
+        name: improvement(songs, [tmp_path / name / "duo" / file for file in ("1_hummed.wav", "2_rest.wav")])
+        for name in ("found", "wrong", "told")
+    }
+    assert min(scores["found"], scores["told"]) > scores["wrong"] + 3
+
+
 @pytest.mark.parametrize(
     "args, message",
     [
         ([], "give the lines"),
+        (["--line", "{}/duo.wav", "--octave", "1", "--octave", "2"], "--octave is given 2 times for 1 --line files"),
+        (["--line", "{}/duo.wav", "--late", "nan"], "--late must be a number"),
+        (["--line", "{}/bad.txt", "--octave", "x"], "is not a valid integer"),
         (["--line", "{}/duo.wav", "--score", "{}/duo.musicxml"], "give the lines"),
         (["--line", "{}/duo.wav", "--parts", "vn,vc"], "--parts names 2 parts, but there are 1 --line files"),
         (["--line", "{}/bad.txt"], "should hold a time in seconds"),

@@ -11,6 +11,7 @@ HOP = 0.04  # seconds from one frame to the next
 FRAME = 0.12  # seconds: tells semitones apart from about 140 Hz on
 BLOCK = 500  # frames that are computed at once
 PITCHES = np.arange(28, 109)  # MIDI numbers of the bands
+N_BANDS = len(PITCHES)
 N_HARMONICS = 8  # of a written note
 DECAY = 0.8  # from each of them to the next
 SILENCE = 0.03  # what is softer than this share of the loud frames counts as silent
@@ -18,6 +19,7 @@ ONSETS = 1.0  # weight of what begins, beside what sounds
 ATTACK = 0.04  # seconds that a note takes to be heard
 # Semitones above a note, and strength.
 _HARMONICS = np.array([(12 * np.log2(h), DECAY ** (h - 1)) for h in range(1, N_HARMONICS + 1)])
+_GAPS = np.array([(12 * np.log2(h + 0.5), DECAY ** (h - 0.5)) for h in range(1, N_HARMONICS)])
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ def _bands(length, rate):
 def _written(score, beats, seconds):
     """What the recording's features would be, played at given times; a frame of silence at both ends."""
     n_frames = int(seconds[-1] / HOP) + 3
-    rolled = np.zeros((n_frames, len(PITCHES)))
+    rolled = np.zeros((n_frames, N_BANDS))
     for part in score.parts:
         ends = part.onset + part.duration
         played = (part.onset < beats[-1]) & (ends > beats[0])
@@ -190,14 +192,14 @@ def _written(score, beats, seconds):
     return rolled
 
 
-def written_bands(first, last, pitch, n_frames):
-    """Harmonics of notes in semitone bands, ``(n_frames, n_pitches)``, from frame to frame."""
-    rolled = np.zeros((n_frames, len(PITCHES)))
+def written_bands(first, last, pitch, n_frames, between=False):
+    """Harmonics of notes in semitone bands, ``(n_frames, n_pitches)``, from frame to frame; or the gaps between."""
+    rolled, teeth = np.zeros((n_frames, N_BANDS)), _GAPS if between else _HARMONICS
     first, last = np.rint(first).astype(int), np.rint(last).astype(int)
     for number, start, stop in zip(pitch, first, last, strict=True):
-        bands = np.rint(float(number) + _HARMONICS[:, 0]).astype(int) - PITCHES[0]
-        kept = (bands >= 0) & (bands < len(PITCHES))
-        rolled[start : max(stop, start + 1), bands[kept]] += _HARMONICS[kept, 1]
+        bands = np.rint(float(number) + teeth[:, 0]).astype(int) - PITCHES[0]
+        kept = (bands >= 0) & (bands < N_BANDS)
+        rolled[start : max(stop, start + 1), bands[kept]] += teeth[kept, 1]
     return rolled
 
 
