@@ -11,6 +11,7 @@ from _ensemble_mixing import energy, fast_precision, spectrograms
 from skseparate._parts import N_INSTRUMENTS
 from skseparate.neural_network._census import N_COUNTS
 from skseparate.neural_network._ensemble import Ensemble
+from skseparate.neural_network._precision import computes_bfloat16
 
 # Short mixes first: more steps; then longer ones, in which lines can be followed. On a GPU, `batch` times as many.
 LESSONS = ((0.6, 6, 4.0), (1.0, 3, 9.0))
@@ -163,7 +164,8 @@ class Muon(torch.optim.Optimizer):
 
 def orthogonal(matrix, steps=5):
     """Nearest orthogonal matrix, roughly, by a Newton-Schulz iteration of the fifth order."""
-    x = matrix.bfloat16() / (matrix.norm() + 1e-7)
+    # emulated, bfloat16 takes ten times as long as float32
+    x = matrix.to(torch.bfloat16 if computes_bfloat16(matrix.device.type) else torch.float32) / (matrix.norm() + 1e-7)
     turned = x.shape[0] > x.shape[1]
     x = x.T if turned else x
     for _ in range(steps):

@@ -1,6 +1,10 @@
 """Masks: how estimates of the sources share out the mixture."""
 
+import math
+
 import numpy as np
+
+from skseparate.preprocessing._chunks import chunks_of, in_threads
 
 MASKS = ("ratio", "wiener", "direct")
 
@@ -36,22 +40,38 @@ def masks(estimates, view, kind):
     array([[0.75],
            [0.25]])
     """
-    shares = estimates.clip(0, None)  # a copy: all that follows is in place, as arrays this large cost more than sums
+    n_parts, *between, n_bins = estimates.shape
+    gains, n_rows = np.empty_like(estimates, order="C"), math.prod(between)
+    rows, filled = (a.reshape(n_parts, n_rows, n_bins) for a in (estimates, gains))
+    seen = None if view is None else view.reshape(n_rows, n_bins)
+
+    def fill(chunk):
+        _, some = chunk
+        _share(filled[:, some], rows[:, some], None if view is None else seen[some], kind)
+
+    in_threads(fill, chunks_of(1, n_rows, n_parts * n_bins, gains.itemsize))
+    return gains
+
+
+def _share(shares, estimates, view, kind):
+    """The masks of few rows, which stay in the processor's cache."""
+    np.maximum(estimates, 0, out=shares)
     if kind == "direct":
         shares *= _inverse(view)
-        return shares
+        return
     if kind == "wiener":
         shares *= _inverse(shares.max(axis=0))  # at most 1, so squares neither overflow nor vanish
         shares *= shares
     with np.errstate(over="ignore"):
         total = shares.sum(axis=0)
-    unknown = ~((total > np.finfo(total.dtype).tiny) & (total < np.inf))
     shares *= _inverse(total)
-    if unknown.any():
-        shares[:, unknown] = 1 / len(shares)
-    return shares
+    if not total.min() > np.finfo(total.dtype).tiny or not total.max() < np.inf:
+        shares[:, ~((total > np.finfo(total.dtype).tiny) & (total < np.inf))] = 1 / len(shares)
 
 
 def _inverse(values):
     """One over the values, 0 where they are 0 (or too small to divide by)."""
-    return np.divide(1, values, out=np.zeros_like(values), where=values > np.finfo(values.dtype).tiny)
+    tiny = np.finfo(values.dtype).tiny
+    if values.min() > tiny:
+        return 1 / values
+    return np.divide(1, values, out=np.zeros_like(values), where=values > tiny)
