@@ -1,5 +1,7 @@
 """The network that is told the parts: one model for any ensemble."""
 
+from numbers import Real
+
 import torch
 from torch import nn
 from torch.nn.functional import interpolate, pad, pixel_shuffle, pixel_unshuffle
@@ -12,6 +14,7 @@ from skseparate.neural_network._harmonics import HARMONICS, N_LOG, harmonic_stac
 ABSENT = -30.0
 # Frames and bins of the finest level that are taken together, as channels: a quarter of the work.
 PATCH = 2
+MOST_TRANSPOSITIONS = 16
 
 
 class Ensemble(nn.Module):
@@ -233,10 +236,11 @@ def checked(transpositions):
     ValueError
         If they are not.
     """
-    values = [float(by) for by in transpositions]
-    if not values or not all(abs(by) <= 12 for by in values):
-        raise ValueError(f"transpositions={transpositions!r} must be semitones, at least one, from -12 to 12.")
-    return values
+    if not isinstance(transpositions, (list, tuple)) or not 1 <= len(transpositions) <= MOST_TRANSPOSITIONS:
+        raise ValueError(f"transpositions must be a list of one to {MOST_TRANSPOSITIONS} numbers of semitones.")
+    if not all(isinstance(by, Real) and abs(by) <= 12 for by in transpositions):
+        raise ValueError(f"transpositions={transpositions!r} must be semitones, from -12 to 12.")
+    return list(transpositions)
 
 
 def _stage(n_in, n_out, depth, stride):
