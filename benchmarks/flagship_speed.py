@@ -4,9 +4,10 @@
 
 SHARDS is what `train_ensemble.py render` wrote; both loops train the network that is shipped on the same mixes of
 `Mixer`, 3 of 9 s a step on the CPU, 30 on a GPU, each in a process of its own. The plain loop is what one writes
-first: PyTorch's layout of images, float32, Adam, no mean of weights, and the system's own allocator. The recipe has
-channels last, bfloat16 where the processor computes with it, Muon beside AdamW, a running mean of the weights, and
-on the CPU an allocator that keeps its memory. The profile is of the recipe, in shares of a step.
+first: batches padded to their largest ensemble, PyTorch's layout of images, float32, Adam, no mean of weights, and
+the system's own allocator. The recipe computes only the parts that are there and has channels last, bfloat16 where the
+processor computes with it, Muon beside AdamW, a running mean of the weights, and on the CPU an allocator that keeps
+its memory. The profile is of the recipe, in shares of a step.
 """
 
 import json
@@ -22,7 +23,7 @@ import torch
 from _ensemble_mixing import Corpus, Mixer, computes_bfloat16, spectrograms
 from _ensemble_training import LESSONS, Trainer, solo_loss
 
-from skseparate.neural_network._ensemble import Ensemble
+from skseparate.neural_network._ensemble import ABSENT, Ensemble
 
 ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000", "MALLOC_TOP_PAD_": "500000000"}
 LOOPS = {"plain": {}, "recipe": ALLOCATOR}
@@ -89,7 +90,10 @@ def plain(mixer, _, device, __):
         stems, equalisers, codes = mixer.batch(number, size, seconds)
         targets = spectrograms(stems) * equalisers[:, :, None]
         mixture = targets.sum(dim=1)
-        loss = solo_loss(net(mixture.abs(), codes), mixture, targets, codes)
+        is_present = codes[..., 0] > 0
+        padded = codes.where(is_present[..., None], codes[:, :1])  # every slot is computed, whoever is there
+        logits = net(mixture.abs(), padded).masked_fill(~is_present[..., None, None], ABSENT)
+        loss = solo_loss(logits, mixture, targets, codes)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

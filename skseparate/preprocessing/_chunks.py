@@ -1,7 +1,10 @@
 """Frames a cacheful at a time, on as many threads as are allowed."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
+import numpy as np
 import scipy.fft
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
@@ -49,8 +52,13 @@ def in_threads(function, chunks):
         for chunk in chunks:
             function(chunk)
         return
-    with ThreadPoolExecutor(n_threads) as pool:
-        list(pool.map(function, chunks))
+    list(_pool(n_threads, os.getpid()).map(function, chunks))
+
+
+@lru_cache(maxsize=4)
+def _pool(n_threads, process):
+    """Threads that wait for work: to start them takes as long as a short transform. A forked process has none."""
+    return ThreadPoolExecutor(n_threads)
 
 
 def rfft_into(frames, spectrograms):
@@ -59,3 +67,26 @@ def rfft_into(frames, spectrograms):
         spectrograms[...] = scipy.fft.rfft(frames)
     else:
         r2c(frames, (frames.ndim - 1,), True, 0, spectrograms, 1)
+
+
+class Scratch:
+    """Arrays that threads use in turn: as many as there are threads, however many chunks.
+
+    Parameters
+    ----------
+    size : int
+        Of each.
+    dtype : dtype
+        Likewise.
+    """
+
+    def __init__(self, size, dtype):
+        self._size, self._dtype, self._spare = size, dtype, []
+
+    def product(self, a, b):
+        """``a * b`` in one of the arrays; `give_back` it."""
+        array = self._spare.pop() if self._spare else np.empty(self._size, self._dtype)
+        return np.multiply(a, b, out=array[: a.size].reshape(a.shape))
+
+    def give_back(self, array):
+        self._spare.append(array.base)

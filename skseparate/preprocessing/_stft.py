@@ -8,7 +8,7 @@ from scipy.signal import get_window
 from sklearn.utils._param_validation import Interval
 
 from skseparate.preprocessing._base import SignalTransformer, is_tensor, pad_last, whole_samples
-from skseparate.preprocessing._chunks import chunks_of, in_threads, rfft_into
+from skseparate.preprocessing._chunks import Scratch, chunks_of, in_threads, rfft_into
 
 
 def stft(signals, window, hop_length):
@@ -59,7 +59,14 @@ def stft(signals, window, hop_length):
     frames = frames[:, ::hop_length]
     spectrograms = np.empty((*frames.shape[:2], frame_length // 2 + 1), np.result_type(signals.dtype, np.complex64))
     chunks = chunks_of(*frames.shape, signals.dtype.itemsize)
-    in_threads(lambda chunk: rfft_into(frames[chunk] * scaled, spectrograms[chunk]), chunks)
+    scratch = Scratch(max((frames[chunk].size for chunk in chunks), default=0), signals.dtype)
+
+    def transform(chunk):
+        windowed = scratch.product(frames[chunk], scaled)
+        rfft_into(windowed, spectrograms[chunk])
+        scratch.give_back(windowed)
+
+    in_threads(transform, chunks)
     return spectrograms.reshape(*signals.shape[:-1], n_frames, -1)
 
 

@@ -1,5 +1,7 @@
 """Frames a cacheful at a time, on threads."""
 
+from multiprocessing import get_all_start_methods, get_context
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,21 @@ def test_an_error_in_a_thread_is_raised(monkeypatch):
     monkeypatch.setattr(_chunks, "_openmp_effective_n_threads", lambda: 2)
     with pytest.raises(ZeroDivisionError):
         _chunks.in_threads(lambda n: 1 / n, [1, 0, 2])
+
+
+@pytest.mark.skipif("fork" not in get_all_start_methods(), reason="needs a system that forks")
+def test_a_forked_process_has_threads_of_its_own(monkeypatch):
+    monkeypatch.setattr(_chunks, "_openmp_effective_n_threads", lambda: 2)
+    _chunks.in_threads(abs, [1, 2, 3])
+    queue = get_context("fork").SimpleQueue()
+
+    def work():
+        _chunks.in_threads(queue.put, [1, 2, 3])
+
+    process = get_context("fork").Process(target=work)
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0 and sorted(queue.get() for _ in range(3)) == [1, 2, 3]
 
 
 def test_without_the_inner_function_of_scipy(monkeypatch):
