@@ -108,6 +108,9 @@ def real(urmp, model, songs, bss):
     )
     print(f"{len(X)} mixes of {songs}, dB")
     print(evaluation.to_markdown())
+    for row in evaluation.summary(by=("song", "n_parts")):
+        if row["system"] in ("ensemble", "oracle equaliser, third-octave"):
+            print(f"{row['system']:<32}{row['song']:<9}{row['n_parts']} parts: SI-SDRi {row['mean']:.1f}")
     doubled = {row["mix"] for row in evaluation.rows if row["doubled"]}
     for name, wanted in (("doubled", True), ("not doubled", False)):
         by_size(evaluation, name, lambda row, wanted=wanted: (row["mix"] in doubled) == wanted)
