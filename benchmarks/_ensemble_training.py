@@ -11,7 +11,7 @@ from _ensemble_mixing import energy, fast_precision, spectrograms
 from skseparate._parts import N_INSTRUMENTS
 from skseparate.neural_network._census import N_COUNTS
 from skseparate.neural_network._ensemble import Ensemble
-from skseparate.neural_network._precision import computes_bfloat16
+from skseparate.neural_network._precision import computes_bfloat16, image_layout
 
 # Short mixes first: more steps; then longer ones, in which lines can be followed. On a GPU, `batch` times as many.
 LESSONS = ((0.6, 6, 4.0), (1.0, 3, 9.0))
@@ -43,7 +43,7 @@ class Trainer:
         self.device, self.settings, self.steps = device, settings or {}, steps
         torch.manual_seed(mixer.seed)
         self.net = Ensemble((128, 961), (5, 128, 961), **self.settings)
-        self.net.to(device, memory_format=torch.channels_last)
+        self.net.to(device, memory_format=image_layout(device, True))
         self.mean = copy.deepcopy(self.net)  # of the weights along the way: what is kept
         self.optimizer = make_optimizer(self.net, lr, decay)
         self.step, self.seconds, self.losses = 0, 0.0, []

@@ -5,9 +5,9 @@
 SHARDS is what `train_ensemble.py render` wrote; both loops train the network that is shipped on the same mixes of
 `Mixer`, 3 of 9 s a step on the CPU, 30 on a GPU, each in a process of its own. The plain loop is what one writes
 first: batches padded to their largest ensemble, PyTorch's layout of images, float32, Adam, no mean of weights, and
-the system's own allocator. The recipe computes only the parts that are there and has channels last, bfloat16 where the
-processor computes with it, Muon beside AdamW, a running mean of the weights, and on the CPU an allocator that keeps
-its memory. The profile is of the recipe, in shares of a step.
+the system's own allocator. The recipe computes only the parts that are there; it has channels last and bfloat16 where
+the processor computes with it, Muon beside AdamW, a running mean of the weights, and on the CPU an allocator that
+keeps its memory. The profile is of the recipe, in shares of a step.
 """
 
 import json

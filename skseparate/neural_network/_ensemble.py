@@ -9,6 +9,7 @@ from torch.nn.functional import interpolate, pad, pixel_shuffle, pixel_unshuffle
 from skseparate._parts import MOST_PARTS, N_DESKS, N_INSTRUMENTS
 from skseparate.neural_network._census import Census
 from skseparate.neural_network._harmonics import HARMONICS, N_LOG, harmonic_stack, log_frequency_maps
+from skseparate.neural_network._precision import image_layout
 
 # What an absent part's mask is worth before the softmax.
 ABSENT = -30.0
@@ -107,7 +108,7 @@ class Ensemble(nn.Module):
         to_log, _ = log_frequency_maps(magnitudes.shape[-1], bin_width or self.bin_width, magnitudes.device)
         h = harmonic_stack(_compressed(magnitudes) @ to_log)  # (batch, 6, n_frames, n_log)
         h = pixel_unshuffle(pad(h, (0, 0, 0, -magnitudes.shape[1] % 4)), PATCH)
-        h, levels = h.contiguous(memory_format=torch.channels_last), []
+        h, levels = h.contiguous(memory_format=image_layout(h.device, self.training)), []
         for stage in self.encoder:
             h = stage(h)
             levels.append(h)
@@ -148,7 +149,8 @@ class FiLM(nn.Module):
     def forward(self, h, told, owner):
         h = self.norm(self.project(h))[owner]
         scale, shift = self.told(told).to(h.dtype)[..., None, None].chunk(2, dim=1)
-        return torch.relu_(torch.addcmul(shift, h, 1 + scale)).contiguous(memory_format=torch.channels_last)
+        h = torch.relu_(torch.addcmul(shift, h, 1 + scale))
+        return h.contiguous(memory_format=image_layout(h.device, self.training))
 
 
 class Line(nn.Module):

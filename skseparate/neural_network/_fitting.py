@@ -13,7 +13,7 @@ from skseparate.neural_network._exceptions import TrainingWarning
 from skseparate.neural_network._losses import Criterion
 from skseparate.neural_network._model import Model, is_told
 from skseparate.neural_network._moments import Moments, fingerprint, row_blocks
-from skseparate.neural_network._precision import choose_device, choose_precision
+from skseparate.neural_network._precision import choose_device, choose_precision, image_layout
 from skseparate.neural_network._streaming import Stream, check_one_rate, split_rows, to_waveforms
 from skseparate.neural_network._training import Net, Settings
 
@@ -70,7 +70,7 @@ class Fit:
         model.set_scales(inputs, targets)
         if self._is_warm():  # a loaded model may have no history
             model.load_state_dict(estimator._tensors())
-        model.to(self.device, memory_format=torch.channels_last)
+        model.to(self.device, memory_format=image_layout(self.device, True))
         criterion = self._criterion(targets)
         self._streams = self._make_streams(training, validation)
         net = Net(

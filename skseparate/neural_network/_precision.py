@@ -55,6 +55,16 @@ def computes_bfloat16(device):
     return device == "cpu" and any(check() for check in checks if check is not None)
 
 
+def image_layout(device, training):
+    """Memory format in which convolutions are fastest: channels last, but to train where bfloat16 is emulated.
+
+    There training is in float32, whose backward convolutions take half as long again with channels last (measured on
+    AVX2: ``benchmarks/flagship_speed.py``).
+    """
+    is_slow = training and str(device) == "cpu" and not computes_bfloat16("cpu")
+    return torch.contiguous_format if is_slow else torch.channels_last
+
+
 def _time_steps(model, batch, criterion, device, precision):
     """Seconds of the faster of two steps, after one to warm up."""
     trial = copy.deepcopy(model).train()
