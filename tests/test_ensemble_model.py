@@ -102,7 +102,7 @@ class TestNetwork:
 
     def test_learns(self):
         X, y, _ = make_ensembles(n_songs=4, n_parts=2, duration=3.0, random_state=1).power_set()
-        separator = tiny(max_epochs=60, batch_size=4, lr=3e-3).fit(X, y)
+        separator = tiny(max_epochs=12, batch_size=4, lr=3e-3).fit(X, y)
         assert separator.score(X, y) > 4
 
     def test_saved_and_loaded(self, fitted, data, tmp_path):
