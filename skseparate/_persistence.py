@@ -153,7 +153,7 @@ def load_separator(path):
             separator = _decode(tree, file, path)
     except SafetensorError as error:
         raise ValueError(f"{path} is not a model of skseparate, or is truncated ({error}).") from error
-    return _tried(separator, path)
+    return separator if path in SHIPPED.values() else _tried(separator, path)  # ours was tried when it was made
 
 
 def describe_separator(path):
