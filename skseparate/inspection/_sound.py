@@ -37,7 +37,7 @@ class Mp3Writer:
         )
         self._rate, self._n_channels, self._n_samples = rate, n_channels, 0
         self._encoder = _encoder(rate, n_channels)
-        # without its padding bit, which the first frame lacks
+        # of a frame without a padding byte
         self._header_length = 144000 * KBITS[n_channels] // rate
         self._file = open(path, "wb")  # noqa: SIM115 - closed by close
         self._file.write(bytes(self._header_length))
@@ -80,7 +80,8 @@ class Mp3Writer:
         padding = n_frames * FRAME_LENGTH - ENCODER_DELAY - self._n_samples
         delays = (ENCODER_DELAY << 12 | min(max(padding, 0), 4095)).to_bytes(3, "big")
         says = struct.pack(">4sLLL9s12x3s", b"Info", 3, n_frames, n_bytes, b"LAME3.100", delays)
-        return (self._start + bytes(SIDE_BYTES[self._n_channels]) + says).ljust(self._header_length, b"\0")
+        start = bytes(byte & mask for byte, mask in zip(self._start, (255, 255, ~2, 255), strict=False))
+        return (start + bytes(SIDE_BYTES[self._n_channels]) + says).ljust(self._header_length, b"\0")
 
 
 def _encoder(rate, n_channels):

@@ -133,7 +133,7 @@ def test_one_part_and_two_channels(folder, solos):
     assert result.exit_code == 0, result.output
     facts = json.loads(result.stdout)
     assert [row["name"] for row in facts["parts"]] == ["1 vn"] and facts["difficulty"] == 0
-    assert {track.shape[1] for track, _ in sounds(folder / "solos" / "report.html")} == {2}
+    assert {track.shape for track, _ in sounds(folder / "solos" / "report.html")} == {(2 * solos.shape[1], 2)}
 
 
 def test_an_excerpt_of_a_longer_recording(folder, solos):
