@@ -34,14 +34,16 @@ def main(minutes, models, threads):
         ridge, tune = prepare(Path(folder))
         print(f"{threads} threads, quartets, mono, {RATE} Hz, solos in 24 bit, networks in float32")
         print(f"{'model':<17}{'minutes':>8}{'wall s':>9}{'CPU s':>8}{'x real time':>13}{'by CPU':>8}{'peak MB':>9}")
-        for name in models:
-            model = ridge if name == "ridge" else name
+        files = {name: ridge if name == "ridge" else name for name in models}
+        for name, model in files.items():
             for duration in minutes:
                 mix = write(tune, duration, Path(folder) / f"mix{duration:g}.wav")
                 wall, cpu, peak = separate(mix, model, threads)
                 speeds = f"{60 * duration / wall:>13.1f}{60 * duration * threads / cpu:>8.1f}"
                 print(f"{name:<17}{duration:>8g}{wall:>9.1f}{cpu:>8.1f}{speeds}{peak:>9.0f}", flush=True)
                 mix.unlink()
+        # last, as the peak of a process is never below that of the one that starts it
+        for name, model in files.items():
             print(f"{name:<17} streamed and whole differ by {difference(model, tune):.1e} of the loudest sample")
 
 
