@@ -91,8 +91,9 @@ def picture(table, curve):
         for axis, name in zip(axes, ("seconds", "peak_mb"), strict=True):
             values = [float(row[name] or "nan") for row in points]
             axis.plot(x, values, "o-", label=note)
-            if max(x) > 20 * min(x):
+            if is_wide := max(x) > 20 * min(x):
                 axis.set_xscale("log")
+            if is_wide and max(values) > 10 * min(values):
                 axis.set_yscale("log")
             else:
                 axis.set_ylim(0, max(1.1 * max(values), axis.get_ylim()[1]))
