@@ -99,10 +99,12 @@ def hummed(files, score, parts, rest, octaves=(), lates=()):
 
     if bool(files) == bool(score):
         raise Refusal("give the lines: --line hummed.wav, again for more parts, or --score quartet.musicxml.")
-    octaves, lates = (_each_line(told, files, name) for told, name in ((octaves, "--octave"), (lates, "--late")))
+    if score and (octaves or lates):
+        raise Refusal("--octave and --late are for --line files: a score is aligned with the recording.")
     if score:
         score, parts = told_score(score, parts)
         return parts, HumSeparator(rest=bool(rest)).fit(), partial(lines_of_score, score)
+    octaves, lates = (_each_line(told, files, name) for told, name in ((octaves, "--octave"), (lates, "--late")))
     parts = parts or (["hummed"] if len(files) == 1 else [f"hummed{k}" for k in range(1, len(files) + 1)])
     if len(parts) != len(files):
         raise Refusal(f"--parts names {len(parts)} parts, but there are {len(files)} --line files: name one a line.")

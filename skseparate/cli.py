@@ -162,7 +162,7 @@ def separate(mixes, model, output, parts, guess, score, fast, suffix, subtype, r
 @click.option(
     "--octave", "octaves", multiple=True, type=int, help="How far the part lies above your voice, if mistaken."
 )
-@click.option("--late", "lates", multiple=True, type=float, help="By how many seconds you are late, if mistaken.")
+@click.option("--late", "lates", multiple=True, type=float, help="Seconds that you are late, if mistaken.")
 @click.option("--score", help="Take all lines from a score instead, MusicXML or MIDI.")
 @click.option("--rest/--no-rest", default=None, help="Whether to write what no line explains; by default for one line.")
 @_tracks_options

@@ -175,6 +175,7 @@ def test_where_a_voice_was_found_is_said_and_can_be_corrected(songs, piece, tmp_
     [
         ([], "give the lines"),
         (["--line", "{}/duo.wav", "--octave", "1", "--octave", "2"], "--octave is given 2 times for 1 --line files"),
+        (["--score", "{}/duo.musicxml", "--octave", "1"], "--octave and --late are for --line files"),
         (["--line", "{}/duo.wav", "--late", "nan"], "--late must be a number"),
         (["--line", "{}/bad.txt", "--octave", "x"], "is not a valid integer"),
         (["--line", "{}/duo.wav", "--score", "{}/duo.musicxml"], "give the lines"),
