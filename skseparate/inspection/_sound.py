@@ -9,7 +9,7 @@ import soxr
 # Rates of MPEG-1 in Hz: at lower ones a frame would be too short for the header below.
 RATES = (32000, 44100, 48000)
 KBITS = {1: 80, 2: 128}  # a second, by channels
-QUALITY = 5  # LAME's measure of its care: 2, that of libsndfile, takes three times as long for the same bit rate
+QUALITY = 5  # LAME's measure of its care: 2 takes three times as long for the same bit rate, libsndfile longer still
 FRAME_LENGTH, ENCODER_DELAY = 1152, 576  # samples
 SIDE_BYTES = {1: 17, 2: 32}  # of a frame, after the 4 bytes it begins with
 
