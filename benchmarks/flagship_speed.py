@@ -68,7 +68,7 @@ def measure(name, shards, steps, device):
     size, seconds = LESSONS[-1][1] * (1 if device == "cpu" else 10), LESSONS[-1][2]
     mixer, spent = Mixer(Corpus(shards, ("train", "composed"), device, gigabytes=4)), Counter()
     with tempfile.TemporaryDirectory() as folder:
-        step = (recipe if name == "recipe" else plain)(mixer, f"{folder}/state.pt", device, spent)
+        step = recipe(mixer, f"{folder}/state.pt", device, spent) if name == "recipe" else plain(mixer, device)
         for number in range(steps + 2):
             if number == 2:
                 wait(device)
@@ -80,7 +80,7 @@ def measure(name, shards, steps, device):
     return {"rate": steps * size * seconds / took, "shares": {part: s / took for part, s in spent.most_common()}}
 
 
-def plain(mixer, _, device, __):
+def plain(mixer, device):
     """What one writes first."""
     torch.channels_last = torch.contiguous_format  # the network asks for the former
     net = Ensemble((128, 961), (5, 128, 961)).to(device)

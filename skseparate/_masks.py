@@ -65,8 +65,9 @@ def _share(shares, estimates, view, kind):
     with np.errstate(over="ignore"):
         total = shares.sum(axis=0)
     shares *= _inverse(total)
-    if not total.min() > np.finfo(total.dtype).tiny or not total.max() < np.inf:
-        shares[:, ~((total > np.finfo(total.dtype).tiny) & (total < np.inf))] = 1 / len(shares)
+    tiny = np.finfo(total.dtype).tiny
+    if not (total.min() > tiny and total.max() < np.inf):  # seldom: to look for where takes longer than the rest
+        shares[:, ~((total > tiny) & (total < np.inf))] = 1 / len(shares)
 
 
 def _inverse(values):

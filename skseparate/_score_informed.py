@@ -45,9 +45,9 @@ class ScoreInformedSeparator(BaseSeparator):
 
     Notes
     -----
-    With the shipped model, a score is worth 2.9 dB on one real piece; with a tenth of its notes wrong and a tenth
-    missing still 0.8 dB: ``benchmarks/score_informed.py``. The floor was chosen on rendered songs and on that piece,
-    as what gains most where scores have mistakes.
+    With the shipped model, a score is worth 2.1 dB on one real piece and 1.5 dB on rendered ones; with a tenth of its
+    notes wrong and a tenth missing 0.1 and 0.4 dB: ``benchmarks/score_informed.py``. The floor was chosen on rendered
+    songs and on that piece, as what gains most where scores have mistakes.
 
     References
     ----------

@@ -118,7 +118,9 @@ def _each_line(told, files, name):
         raise Refusal(f"{name} must be a number.")
     if len(told) not in (0, 1, len(files)):
         raise Refusal(f"{name} is given {len(told)} times for {len(files)} --line files: once, or once a line.")
-    return list(told) * (len(files) if len(told) == 1 else 1) or [None] * len(files)
+    if not told:
+        return [None] * len(files)
+    return list(told) * len(files) if len(told) == 1 else list(told)
 
 
 def folders(mixes, output):

@@ -134,7 +134,7 @@ def _tracks_options(command):
 @click.option("--parts", help="The parts in score order, such as vn,vn,va,vc; full names will do.")
 @click.option("--guess", is_flag=True, help="Guess the parts, and say how sure that is.")
 @click.option("--score", help="A score of the piece, MusicXML or MIDI: it improves the masks, and tells the parts.")
-@click.option("--fast", is_flag=True, help="Take half the time; solos are a few tenths of a dB worse.")
+@click.option("--fast", is_flag=True, help="Take little more than half the time; solos are a few tenths of a dB worse.")
 @_tracks_options
 @refusing
 def separate(mixes, model, output, parts, guess, score, fast, suffix, subtype, report, as_json, **options):

@@ -46,7 +46,7 @@ def overlap_difficulty(solos, sample_rate, *, frame=FRAME, hop=HOP):
     Notes
     -----
     The measure is the library's own; its share of magnitudes is the ideal ratio mask of [1]_. On 40 mixes of real
-    takes, Spearman's correlation with the SI-SDR of each system is -0.39 (the shipped model), -0.55 (the mixture),
+    takes, Spearman's correlation with the SI-SDR of each system is -0.43 (the shipped model), -0.55 (the mixture),
     -0.58 (the best fixed filter), -0.91 (harmonic masks of the true pitch) and -0.96 (the ideal ratio mask):
     ``benchmarks/leaderboard.py``.
 

@@ -63,7 +63,7 @@ class Ensemble(nn.Module):
 
     def __init__(self, in_shape, out_shape, bin_width=1 / 0.12, width=48, depth=2, lines=2, transpositions=(-1.0, 1.0)):
         super().__init__()
-        self.bin_width, self.transpositions = bin_width, checked(transpositions)
+        self.bin_width, self.transpositions = bin_width, _checked(transpositions)
         shared, own, told = (width, 2 * width, 8 * width // 3), (2 * width // 3, width, 4 * width // 3), 3 * width
         self.parts = PartEmbedding(told)
         self.encoder = nn.ModuleList(
@@ -230,14 +230,8 @@ class Rise(nn.Module):
         return self.near(h + skip)
 
 
-def checked(transpositions):
-    """Semitones, a few and finite.
-
-    Raises
-    ------
-    ValueError
-        If they are not.
-    """
+def _checked(transpositions):
+    """Semitones, a few and finite; anything else is refused, as files may hold anything."""
     if not isinstance(transpositions, (list, tuple)) or not 1 <= len(transpositions) <= MOST_TRANSPOSITIONS:
         raise ValueError(f"transpositions must be a list of one to {MOST_TRANSPOSITIONS} numbers of semitones.")
     if not all(isinstance(by, Real) and abs(by) <= 12 for by in transpositions):
