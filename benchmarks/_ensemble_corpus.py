@@ -123,11 +123,11 @@ def render(pack, folder, n_takes=12, jobs=2, effects=None):
     learned = {"duration": 40.0, "others": 0.06}
     sets = {
         "valid": (valid, heard, 2, 1, aside),
-        "unheard_valid": (valid, unheard, 2, 2, aside),
+        "unheard_valid": (valid, unheard, 2, 1, aside),  # the same takes, but for the font
         "composed": (composed_scores(150), heard, max(1, n_takes // 4), 5, learned | {"n_parts": (3, 5)}),
         "train": (train, heard, n_takes, 10, learned | {"n_parts": (4, 5)}),
         "test": (test, heard, 2, 3, aside),
-        "unheard_test": (test, unheard, 2, 4, aside),
+        "unheard_test": (test, unheard, 2, 3, aside),
     }
     tasks = []
     for name, (chosen, players, takes, seed, options) in sets.items():

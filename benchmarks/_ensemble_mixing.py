@@ -112,7 +112,8 @@ class Mixer:
             _, _, others = self.corpus.takes[rng.integers(len(self.corpus))]
             other = others[rng.integers(len(others))]
             start = rng.integers(0, max(1, len(other[1]) - length))
-            drawn[rng.integers(len(drawn))] = _cut(other, start, length)
+            if other[0] not in [part for part, _, _ in drawn]:  # nothing would tell first and second desk apart
+                drawn[rng.integers(len(drawn))] = _cut(other, start, length)
         return drawn
 
     def _equalisers(self, cuts, rng):
@@ -128,7 +129,7 @@ class Mixer:
         for k in range(1, 7):
             waves = (np.pi * k * octaves + drawn(rng.uniform(0, 6.3, shape))).cos()
             decibels = decibels + drawn(rng.normal(0, 1.8, shape)) * waves
-        return 10 ** (decibels / 20)
+        return 10 ** (decibels * drawn(rng.uniform(0.5, 2.0, shape)) / 20)
 
 
 def _sizes(size, rng):

@@ -36,11 +36,16 @@ class Trainer:
         Of the network.
     steps : int or None
         Train for so many steps instead, whatever the time: what is compared must not depend on the machine's load.
+    lessons : sequence of (float, int, float)
+        Until which share of the progress, how many mixes a step, of how many seconds.
     """
 
-    def __init__(self, mixer, path, minutes, batch=1, lr=2e-3, settings=None, device="cpu", decay=0.05, steps=None):
+    def __init__(
+        self, mixer, path, minutes, batch=1, lr=2e-3, settings=None, device="cpu", decay=0.05, steps=None,
+        lessons=LESSONS,
+    ):  # fmt: skip
         self.mixer, self.path, self.minutes, self.batch, self.lr = mixer, path, minutes, batch, lr
-        self.device, self.settings, self.steps = device, settings or {}, steps
+        self.device, self.settings, self.steps, self.lessons = device, settings or {}, steps, lessons
         torch.manual_seed(mixer.seed)
         self.net = Ensemble((128, 961), (5, 128, 961), **self.settings)
         self.net.to(device, memory_format=image_layout(device, True))
@@ -76,7 +81,7 @@ class Trainer:
         heard, shown = 0.0, self.seconds
         while self.progress < 1:
             began = time.perf_counter()
-            size, seconds = next(lesson[1:] for lesson in LESSONS if self.progress < lesson[0])
+            size, seconds = next(lesson[1:] for lesson in self.lessons if self.progress < lesson[0])
             self.losses.append(self._step(size * self.batch, seconds))
             self.step += 1
             heard += size * self.batch * seconds

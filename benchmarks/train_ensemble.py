@@ -27,7 +27,7 @@ import torch
 from _ensemble_corpus import render, write_pack
 from _ensemble_export import export
 from _ensemble_mixing import Corpus, Mixer
-from _ensemble_training import Trainer, train_census
+from _ensemble_training import LESSONS, Trainer, train_census
 from _ensemble_validation import Validation
 
 from skseparate import __version__, load_separator
@@ -83,7 +83,8 @@ def train_command(folder, state, minutes, lr, seed, device, real, batch, gigabyt
     torch.backends.cudnn.benchmark = True
     validation = Validation(folder, dict(pair.split("=") for pair in real))
     corpus = Corpus(folder, TRAINING, device, gigabytes)
-    trainer = Trainer(Mixer(corpus, seed), state, minutes, batch, lr, device=device)
+    lessons = LESSONS[-1:] if begin else LESSONS
+    trainer = Trainer(Mixer(corpus, seed), state, minutes, batch, lr, device=device, lessons=lessons)
     if begin and not trainer.step:
         weights = load_separator(begin).regressor_.weights_
         weights = {name.removeprefix("network."): torch.tensor(value).float() for name, value in weights.items()}

@@ -339,6 +339,13 @@ class TestCast:
             for notes, (instrument, shift) in zip(score, chosen, strict=True):
                 assert fitting_shift(notes.pitch + shift, instrument) == 0
 
+    def test_the_first_desk_is_the_higher(self, casts):
+        for score, chosen in casts:
+            heights = {}
+            for notes, (instrument, shift) in zip(score, chosen, strict=True):
+                heights.setdefault(instrument, []).append(np.mean(notes.pitch) + shift)
+            assert all(high > low for desks in heights.values() for high, low in pairwise(desks))
+
     def test_only_what_there_is(self, casts):
         for k, (score, _) in enumerate(casts[:40]):
             chosen = [i for i, _ in cast(score, np.random.RandomState(k), ["vn", "vc"])]

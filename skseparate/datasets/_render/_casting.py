@@ -12,7 +12,7 @@ FAMILIES = {
 }
 # How URMP's ensembles are made up, roughly.
 FAMILY_SHARES = {"strings": 0.35, "winds": 0.2, "brass": 0.2, "mixed": 0.25}
-DOUBLING = 0.45
+DOUBLING = 0.6
 # Notes may lie this far outside of a range before another octave is tried, as a share of all notes.
 TOLERANCE = 0.02
 SHIFTS = (0, 12, -12, 24, -24)
@@ -35,18 +35,27 @@ def cast(parts, rng, available=tuple(RANGES)):
         Instrument and shift in semitones of each part.
     """
     family = FAMILIES[rng.choice(list(FAMILY_SHARES), p=list(FAMILY_SHARES.values()))]
-    chosen = []
+    chosen, sounding = [], []  # instruments and shifts; pitches
     for notes in parts:
         before = chosen[-1][0] if chosen else None
         playing = [instrument for instrument, _ in chosen]
-        may_double = playing.count(before) == 1 and rng.random() < DOUBLING
-        if may_double and (shift := fitting_shift(notes.pitch, before)) in (0, 12, -12):
-            chosen.append((before, shift))
-            continue
-        free = [instrument for instrument in family if instrument in available and instrument not in playing]
-        seldom = [instrument for instrument in available if playing.count(instrument) < 2]
-        chosen.append(_one_that_fits(notes.pitch, (free, seldom or available), rng))
+        may = {i: i not in playing or _is_second(notes.pitch, i, playing, sounding) for i in available}
+        if before in playing and rng.random() < DOUBLING and may[before]:
+            chosen.append((before, fitting_shift(notes.pitch, before)))
+        else:
+            free = [i for i in family if i in available and i not in playing]
+            seldom, at_worst = [i for i in available if may[i]], [i for i in available if playing.count(i) < 2]
+            chosen.append(_one_that_fits(notes.pitch, (free, seldom, at_worst or available), rng))
+        sounding.append(notes.pitch + chosen[-1][1])
     return chosen
+
+
+def _is_second(pitch, instrument, playing, sounding):
+    """Whether notes can be the second desk of an instrument: below the first on average, as in nearly any score."""
+    if playing.count(instrument) != 1:
+        return False
+    shift = fitting_shift(pitch, instrument)
+    return shift in (0, 12, -12) and np.mean(pitch) + shift < np.mean(sounding[playing.index(instrument)])
 
 
 def fitting_shift(pitch, instrument):
