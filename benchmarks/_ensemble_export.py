@@ -27,7 +27,7 @@ def separator_of(path):
     """
     state = torch.load(path, weights_only=True)
     settings = {f"module__{name}": value for name, value in state["settings"].items()}
-    regressor = NeuralRegressor("ensemble", max_epochs=1, random_state=0, precision="float32", **settings)
+    regressor = NeuralRegressor("ensemble", max_epochs=1, random_state=0, **settings)
     separator = ensemble_separator(regressor, SEGMENT, OVERLAP)
     rng = np.random.default_rng(0)
     solos = rng.standard_normal((5, 16000)).astype(np.float32)

@@ -26,8 +26,7 @@ class Trainer:
     path : str
         File of the state.
     minutes : float
-        How long, over all resumptions; the learning rate rises over the first of 30 parts of it and falls to zero
-        over the last quarter.
+        How long, over all resumptions; the learning rate rises over the first of 30 parts of it.
     batch : int
         How many times the mixes of `LESSONS` a step has.
     lr : float
@@ -38,14 +37,17 @@ class Trainer:
         Train for so many steps instead, whatever the time: what is compared must not depend on the machine's load.
     lessons : sequence of (float, int, float)
         Until which share of the progress, how many mixes a step, of how many seconds.
+    falling : float
+        Over which share of it, the last, the learning rate falls to zero.
     """
 
     def __init__(
         self, mixer, path, minutes, batch=1, lr=2e-3, settings=None, device="cpu", decay=0.05, steps=None,
-        lessons=LESSONS,
+        lessons=LESSONS, falling=0.25,
     ):  # fmt: skip
         self.mixer, self.path, self.minutes, self.batch, self.lr = mixer, path, minutes, batch, lr
         self.device, self.settings, self.steps, self.lessons = device, settings or {}, steps, lessons
+        self.falling = falling
         torch.manual_seed(mixer.seed)
         self.net = Ensemble((128, 961), (5, 128, 961), **self.settings)
         self.net.to(device, memory_format=image_layout(device, True))
@@ -104,7 +106,7 @@ class Trainer:
 
     def _step(self, size, seconds):
         stems, equalisers, codes = self.mixer.batch(self.step, size, seconds)
-        rate = self.lr * min(1.0, self.progress * 30 + 0.02, 4 * (1 - self.progress) + 0.005)
+        rate = self.lr * min(1.0, self.progress * 30 + 0.02, (1 - self.progress) / self.falling + 0.005)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group.get("scale", 1.0)
         with torch.no_grad():

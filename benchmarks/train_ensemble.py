@@ -83,8 +83,8 @@ def train_command(folder, state, minutes, lr, seed, device, real, batch, gigabyt
     torch.backends.cudnn.benchmark = True
     validation = Validation(folder, dict(pair.split("=") for pair in real))
     corpus = Corpus(folder, TRAINING, device, gigabytes)
-    lessons = LESSONS[-1:] if begin else LESSONS
-    trainer = Trainer(Mixer(corpus, seed), state, minutes, batch, lr, device=device, lessons=lessons)
+    going_on = {"lessons": LESSONS[-1:], "falling": 1.0} if begin else {}
+    trainer = Trainer(Mixer(corpus, seed), state, minutes, batch, lr, device=device, **going_on)
     if begin and not trainer.step:
         weights = load_separator(begin).regressor_.weights_
         weights = {name.removeprefix("network."): torch.tensor(value).float() for name, value in weights.items()}

@@ -388,12 +388,12 @@ def test_memory_does_not_grow_with_the_recording(solver, monkeypatch):
         assert sum(block.shape[-1] for block in fitted.iter_predict(Endless(minutes))) == 60 * minutes * RATE
 
     fit_and_predict(1)
-    n_rows = 60 * 8 / 0.9
+    n_rows = 60 * 6 / 0.9
     matrices = 8 * 8 * n_rows**2 if solver == "dual" else 0  # rows by rows is what the dual is
-    # what is shorter than four minutes does not fill the blocks
-    short, long = (peak_of(lambda minutes=minutes: fit_and_predict(minutes)) for minutes in (4, 8))
+    # what is shorter than three minutes does not fill the blocks
+    short, long = (peak_of(lambda minutes=minutes: fit_and_predict(minutes)) for minutes in (3, 6))
     assert long < 1.2 * short + matrices
-    assert long < 4 * 60 * 8 * RATE + matrices  # less than one copy of the recording
+    assert long < 4 * 60 * 6 * RATE + matrices  # less than one copy of the recording
 
 
 # ------------------------------------------------------------------------------------ scikit-learn's ways
