@@ -106,13 +106,11 @@ def at_once(separator, recording):
     """Solos by the transformers over the whole recording, without blocks."""
     from skseparate._masks import masks
     from skseparate._segments import Segments
-    from skseparate._stitching import Stitcher
 
     chain = separator._chain(recording, recording.sample_rate)
     spectrograms = chain.representation.transform([np.asarray(recording)])[0]
     features = separator._predict_features(Segments([recording], [chain]), len(recording.parts))
-    stitch = Stitcher(recording.parts if separator.stitch else None, chain.frame_offset)
-    gains = masks(stitch(chain.magnitudes(features, spectrograms.shape[-1])), None, separator.mask)
+    gains = masks(chain.magnitudes(features, spectrograms.shape[-1]), None, separator.mask)
     return chain.representation.inverse_transform([gains * spectrograms])[0][..., : recording.n_samples]
 
 

@@ -123,7 +123,6 @@ def ensemble_separator(regressor, segment=10.0, overlap=0.2):
         make_pipeline(Segmenter(segment, overlap), STFT(frame=0.12, hop=0.03)),
         make_pipeline(FrequencyTruncation(8000), Magnitude()),
         regressor,
-        stitch=True,
     )
 
 

@@ -51,11 +51,6 @@ class Chain:
         n_frames = self.frame_shape[0]
         return max(1, SPECTROGRAM_BYTES // (16 * n_frames * self.n_bins_in))
 
-    @property
-    def frame_offset(self):
-        """int: Frames from the beginning of a segment to that of the next."""
-        return round(self.segmenter.segment_hop_ / getattr(self.representation[-1], "hop_length_", 1))
-
     def n_segments(self, recording):
         """Number of segments of a recording."""
         n_samples = n_samples_of(recording)

@@ -20,7 +20,6 @@ from skseparate._masks import MASKS
 from skseparate._recording import as_list, as_pairs, describe, sample_rate_of
 from skseparate._remembered import remembering
 from skseparate._segments import Chain, Segments, tell_sample_rate
-from skseparate._stitching import Stitcher
 from skseparate.linear_model import LowRankRidge
 from skseparate.preprocessing import FrequencyTruncation, Magnitude
 
@@ -53,9 +52,6 @@ class Separator(BaseSeparator):
         magnitude as it is, and the mixture's phase.
     sample_rate : float, default=None
         Rate of plain arrays, in Hz. Recordings that know theirs must not contradict it.
-    stitch : bool, default=False
-        Whether parts that double an instrument are assigned, segment after segment, to those of the segment
-        before, by how well they agree where the segments overlap. For regressors that judge each segment by itself.
     cache_size : float, default=500
         Spectrograms that `fit` and `score` keep in each process, in MB, for the next pass over the rows and for the
         folds and candidates of a search with the same representation; those used longest ago are let go first. 500
@@ -109,7 +105,6 @@ class Separator(BaseSeparator):
         "regressor": [HasMethods(["fit", "predict"]), None],
         "mask": [StrOptions(set(MASKS))],
         "sample_rate": [Interval(Real, 0, None, closed="neither"), None],
-        "stitch": ["boolean"],
         "cache_size": [Interval(Real, 0, None, closed="left")],
     }
 
@@ -120,7 +115,6 @@ class Separator(BaseSeparator):
         regressor=None,
         mask="ratio",
         sample_rate=None,
-        stitch=False,
         cache_size=500,
     ):
         self.representation = representation
@@ -128,7 +122,6 @@ class Separator(BaseSeparator):
         self.regressor = regressor
         self.mask = mask
         self.sample_rate = sample_rate
-        self.stitch = stitch
         self.cache_size = cache_size
 
     def fit(self, X, y):
@@ -235,11 +228,10 @@ class Separator(BaseSeparator):
         rows = Segments([recording], [chain])
         if n_parts is None and getattr(recording, "parts", None) is not None:
             n_parts = len(recording.parts)
-        stitched = Stitcher(getattr(recording, "parts", None) if self.stitch else None, chain.frame_offset)
 
         def estimate(first, last, spectrograms):
             features = self._predict_features(rows.take(first, last, spectrograms), n_parts)
-            return stitched(chain.magnitudes(features, spectrograms.shape[-1]))
+            return chain.magnitudes(features, spectrograms.shape[-1])
 
         return estimate
 

@@ -17,7 +17,6 @@ from skseparate._masks import masks
 from skseparate._parts import INSTRUMENTS, N_DESKS, part_codes, told_codes
 from skseparate._recipes import ensemble_separator
 from skseparate._segments import Segments
-from skseparate._stitching import Stitcher
 from skseparate.cli import main
 from skseparate.datasets import ArrayRecording, make_ensembles
 from skseparate.metrics import si_sdr
@@ -125,7 +124,7 @@ class TestNetwork:
 
 @pytest.mark.parametrize("rate", [16000, 44100])
 def test_streamed_is_whole(fitted, rate, monkeypatch):
-    """Block by block as by the transformers over the whole recording, doubled parts exchanged alike."""
+    """Block by block as by the transformers over the whole recording."""
     noise = np.random.default_rng(0).standard_normal(4 * rate).astype(np.float32)
     recording = ArrayRecording(noise, rate, ("vn", "vn", "vn", "vc"))
     monkeypatch.setattr("skseparate._segments.SPECTROGRAM_BYTES", 1)
@@ -133,9 +132,8 @@ def test_streamed_is_whole(fitted, rate, monkeypatch):
     assert len(streamed) > 4
     chain = fitted._chain(recording, rate)
     spectrograms = chain.representation.transform([noise])[0]
-    stitch = Stitcher(recording.parts, chain.frame_offset)
     features = fitted._predict_features(Segments([recording], [chain]), 4)
-    gains = masks(stitch(chain.magnitudes(features, spectrograms.shape[-1])), None, fitted.mask)
+    gains = masks(chain.magnitudes(features, spectrograms.shape[-1]), None, fitted.mask)
     whole = chain.representation.inverse_transform([gains * spectrograms])[0][..., : len(noise)]
     np.testing.assert_allclose(np.concatenate(streamed, axis=-1), whole, atol=1e-4)
 
@@ -200,32 +198,6 @@ def test_likeliest_counts_by_brute_force():
     heard = np.log(np.random.default_rng(0).dirichlet(np.ones(3), 5))
     every = (c for c in itertools.product(range(3), repeat=5) if 2 <= sum(c) <= 5)
     assert _likeliest(heard) == max(every, key=lambda c: sum(heard[i, n] for i, n in enumerate(c)))
-
-
-class TestStitcher:
-    def estimates(self):
-        lines = np.abs(np.random.default_rng(0).standard_normal((3, 60, 8))) ** 3
-        return np.stack([lines[:, 15 * i : 15 * i + 20] for i in range(3)], axis=1)  # five frames overlap
-
-    def test_exchanged_desks_are_put_back(self):
-        wanted = self.estimates()
-        mixed = wanted.copy()
-        mixed[[0, 1], 1] = mixed[[1, 0], 1]
-        stitcher = Stitcher(("vn", "vn", "vc"), 15)
-        np.testing.assert_array_equal(stitcher(mixed), wanted)
-        assert stitcher.n_exchanged == 1
-
-    def test_blocks_of_any_size(self):
-        mixed = self.estimates()
-        mixed[[0, 1], 2] = mixed[[1, 0], 2]
-        one, many = Stitcher(("vn", "vn", "vc"), 15), Stitcher(("vn", "vn", "vc"), 15)
-        blocks = np.concatenate([many(mixed[:, i : i + 1]) for i in range(3)], axis=1)
-        np.testing.assert_array_equal(one(mixed), blocks)
-
-    @pytest.mark.parametrize("parts", [None, ("vn", "va", "vc")])
-    def test_nothing_to_exchange(self, parts):
-        mixed = self.estimates()[[1, 0, 2]]
-        np.testing.assert_array_equal(Stitcher(parts, 15)(mixed), mixed)
 
 
 class TestCommand:
