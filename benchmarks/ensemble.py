@@ -111,6 +111,9 @@ def real(urmp, model, songs, bss):
     for row in evaluation.summary(by=("song", "n_parts")):
         if row["system"] in ("ensemble", "oracle equaliser, third-octave"):
             print(f"{row['system']:<32}{row['song']:<9}{row['n_parts']} parts: SI-SDRi {row['mean']:.1f}")
+    for song in songs.split(","):
+        rows = [r for r in evaluation.rows if (r["system"], r["song"]) == ("ensemble", song) and r["doubled"]]
+        print(f"{song}: desks swapped in {100 * mean(rows, 'swap_rate'):.1f} % of seconds")
     doubled = {row["mix"] for row in evaluation.rows if row["doubled"]}
     for name, wanted in (("doubled", True), ("not doubled", False)):
         by_size(evaluation, name, lambda row, wanted=wanted: (row["mix"] in doubled) == wanted)
@@ -131,7 +134,7 @@ def by_size(evaluation, name, keep):
 @main.command()
 @click.argument("shards")
 @model
-@click.option("--takes", default=20, show_default=True, help="Of each set.")
+@click.option("--takes", default=32, show_default=True, help="Of each set; 32 are all.")
 @click.option("--set", "sets", multiple=True, default=("test", "unheard_test"), show_default=True)
 def rendered(shards, model, takes, sets):
     """Rendered songs kept aside: mixes of two, three and four parts, and how often desks are swapped."""
