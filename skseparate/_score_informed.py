@@ -24,7 +24,7 @@ class ScoreInformedSeparator(BaseSeparator):
     ----------
     separator : Separator
         Fitted, such as ``load_separator("ensemble")``, or to be fitted by `fit`.
-    floor : float, default=0.02
+    floor : float, default=0.1
         Weight of what lies between the harmonics of a line, or where it is silent, against 1 on them: the larger, the
         less the score is believed; 1 is as good as none.
     hold : float, default=0.2
@@ -45,9 +45,9 @@ class ScoreInformedSeparator(BaseSeparator):
 
     Notes
     -----
-    With the shipped model, a score is worth 2.1 dB on one real piece and 1.5 dB on rendered ones; with a tenth of its
-    notes wrong and a tenth missing 0.1 and 0.4 dB: ``benchmarks/score_informed.py``. The floor was chosen on rendered
-    songs and on that piece, as what gains most where scores have mistakes.
+    With the shipped model, a score is worth 1.0 dB on one real piece and 0.5 dB on rendered ones; with a tenth of its
+    notes wrong and a tenth missing 0.0 and 0.1 dB: ``benchmarks/score_informed.py``. The floor was chosen on that
+    piece, as what loses nothing where scores have mistakes: a fifth of it is worth as much where they have none.
 
     References
     ----------
@@ -74,7 +74,7 @@ class ScoreInformedSeparator(BaseSeparator):
         "tolerance": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, separator, floor=0.02, hold=0.2, tolerance=10.0):
+    def __init__(self, separator, floor=0.1, hold=0.2, tolerance=10.0):
         self.separator = separator
         self.floor = floor
         self.hold = hold
