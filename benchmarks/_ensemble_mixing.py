@@ -117,7 +117,7 @@ class Mixer:
         return drawn
 
     def _equalisers(self, cuts, rng):
-        """Random smooth gains of each bin: cosines along the octaves, and a tilt."""
+        """Random smooth gains of each bin: cosines along the octaves and a tilt, weak or strong."""
         shape = (*cuts.shape[:2], 1)
         octaves = np.log2(np.maximum(np.arange(FRAME // 2 + 1) * RATE / FRAME, 40) / 40) / np.log2(200)
         octaves = torch.tensor(octaves, dtype=torch.float32, device=cuts.device)

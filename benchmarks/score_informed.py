@@ -6,7 +6,7 @@
 SCORES is a clone of OpenScore's StringQuartets: takes of the songs kept aside for tests are rendered with all effects
 by the fonts that are found, 16 kHz, two to four parts, 15 s. URMP48K holds pieces with their MIDI scores. Scores with
 mistakes have a tenth of the notes wrong (semitones, tones and octaves), a tenth missing, and 0.7 to 1.4 times the
-tempo. Nothing here chose a setting but Spring; floor, hold and tolerance were chosen on songs kept aside for that.
+tempo. Nothing here chose a setting but Spring, which chose the floor; hold and tolerance were on songs kept aside.
 """
 
 from dataclasses import replace

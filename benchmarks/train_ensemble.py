@@ -13,8 +13,10 @@ tonejs-instrument-*-mp3. Fonts are Debian's fluid-soundfont-gm, musescore-genera
 timgm6mb-soundfont. The pack, below 60 MiB, is all that `render` and `train` need elsewhere: single notes of the fonts
 are in it, and stand for them where FluidSynth is missing.
 
-`train` may be stopped at any moment and goes on from its file when it is started again. On the CPU, MALLOC_MMAP_MAX_=0
-MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=500000000 (of glibc) make it half as fast again.
+`train` may be stopped at any moment and goes on from its file when it is started again. With `--begin MODEL` it begins
+with the weights of a model, hears long mixes only, and its rate falls all the way: so the shipped model was finished.
+On the CPU, glibc's MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=500000000 make it half as
+fast again.
 """
 
 import json

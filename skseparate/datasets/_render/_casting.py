@@ -35,12 +35,12 @@ def cast(parts, rng, available=tuple(RANGES)):
         Instrument and shift in semitones of each part.
     """
     family = FAMILIES[rng.choice(list(FAMILY_SHARES), p=list(FAMILY_SHARES.values()))]
-    chosen, sounding = [], []  # instruments and shifts; pitches
+    chosen, sounding = [], []  # instruments with their shifts, and the pitches that they play
     for notes in parts:
         before = chosen[-1][0] if chosen else None
         playing = [instrument for instrument, _ in chosen]
         may = {i: i not in playing or _is_second(notes.pitch, i, playing, sounding) for i in available}
-        if before in playing and rng.random() < DOUBLING and may[before]:
+        if chosen and rng.random() < DOUBLING and may[before]:
             chosen.append((before, fitting_shift(notes.pitch, before)))
         else:
             free = [i for i in family if i in available and i not in playing]
