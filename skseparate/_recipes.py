@@ -146,7 +146,7 @@ def fine_tune(separator, X, y, minutes=5.0):
         raise ValueError("there is no piece of two or more parts: at least two stems in one folder are needed.")
     return separator.fine_tune(
         X, y, lr=FINE_TUNING_RATE, time_limit=60 * minutes, max_epochs=10**6, lr_schedule="cosine", augmentation=True,
-        batch_size=2, loss="snr", hold_norms=True, random_state=0, verbose=sys.stderr.isatty(),
+        batch_size=2, loss="waveform_snr", hold_norms=True, random_state=0, verbose=sys.stderr.isatty(),
     )  # fmt: skip
 
 

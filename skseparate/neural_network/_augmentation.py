@@ -16,7 +16,8 @@ class Augmentation:
         Chance that parts of a row of three or more are left out; two or more stay.
     swap : float, default=0.5
         Chance that a part is played by the same slot (the same instrument, where parts are known) of another row
-        of the pool: another take, another song.
+        of the pool: another take, another song. Doubled instruments stay together: what tells the first desk from the
+        second is how they lie to each other.
     gain : float, default=6.0
         Each part is made up to so many dB louder or softer.
     flip : bool, default=True
@@ -88,7 +89,7 @@ class Augmentation:
         varied = solos.copy()
         for i, row in enumerate(names):
             for k, name in enumerate(row):
-                if rng.random() < self.swap:
+                if row.count(name) == 1 and rng.random() < self.swap:  # desks are told apart by each other
                     varied[i, k] = solos[where[name][rng.integers(len(where[name]))]]
         return varied
 

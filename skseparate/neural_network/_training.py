@@ -109,7 +109,6 @@ class Net(NeuralNet):
         self.probe_ = torch.empty(0, self.module_.n_features, device=self.device)
         self.began_, self.spent_ = time.perf_counter(), sum(r["seconds"] for r in self.records_)
         training.epoch = self.settings.first_epoch + len(self.records_)
-        self._set_rate()
         streams = {"dataset_train": training, "dataset_valid": validation}
         self.notify("on_epoch_begin", **streams)
         with tqdm(total=len(training), unit="row", desc=self._title(), disable=not self.verbose) as bar:
@@ -138,9 +137,10 @@ class Net(NeuralNet):
         return False
 
     def _limited(self, stream, bar):
-        """Batches until the time is up."""
+        """Batches until the time is up, at the rate of the moment: a long epoch may be all that there is time for."""
         limit = self.settings.time_limit
         for batch in stream:
+            self._set_rate()
             yield batch
             bar.update(len(batch[0]))
             if limit is not None and self._elapsed() >= limit:
@@ -160,7 +160,7 @@ class Net(NeuralNet):
         settings = self.settings
         progress = len(self.records_) / self.max_epochs
         if settings.time_limit is not None:
-            progress = max(progress, self.spent_ / settings.time_limit)
+            progress = max(progress, self._elapsed() / settings.time_limit)
         if settings.lr_schedule is not None:  # else a callback's own schedule would be undone
             for group in self.optimizer_.param_groups:
                 group["lr"] = learning_rate(self.lr, settings.lr_schedule, self.records_, progress)

@@ -72,6 +72,14 @@ def test_parts_are_swapped_for_the_same_instrument(solos):
     assert seen == allowed
 
 
+def test_desks_stay_together(solos):
+    parts = [("vn", "vn", "vc"), ("vn", "vc"), ("fl", "vn")]
+    rows = [varied(solos, seed, parts=parts, swap=1.0)[..., 0] for seed in range(30)]
+    assert {tuple(row[0, :2]) for row in rows} == {(1.0, 2.0)}
+    assert {row[0, 2] for row in rows} == {3.0, 5.0}
+    assert {row[1, 0] for row in rows} == {1.0, 2.0, 4.0, 7.0}
+
+
 def test_parts_without_names_are_swapped_by_slot(solos):
     seen = {float(varied(solos, seed, parts=[None] * 3, swap=1.0)[0, 1, 0]) for seed in range(30)}
     assert seen == {2.0, 5.0, 7.0}

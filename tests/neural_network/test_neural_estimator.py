@@ -191,6 +191,13 @@ def test_a_time_limit_ends_the_training():
     assert network.history_[-1]["lr"] < 0.5e-3 < network.history_[0]["lr"]
 
 
+def test_the_rate_falls_within_an_epoch_that_outlasts_the_time():
+    X, Y = table(20_000)
+    network = small(max_epochs=10**6, time_limit=0.3, batch_size=1, lr_schedule="cosine").fit(X, Y)
+    assert len(network.history_) == 1
+    assert network.history_[0]["lr"] < 0.1e-3
+
+
 def test_early_stopping_keeps_the_best():
     X, Y = table(200)
     Y = Y + np.random.default_rng(1).normal(size=Y.shape)
