@@ -113,7 +113,18 @@ def _composed(i, rng):
 
 def render(pack, folder, n_takes=12, jobs=2, effects=None):
     """Write shards of validation, test and training takes to a folder; those to train on in random order."""
-    scores, renderers = read_pack(pack)
+    tasks = [(*task, f"{folder}/{name}.{k}") for name, k, *task in planned_shards(*read_pack(pack), n_takes, effects)]
+    aside = [task for task in tasks if "valid" in task[-1]]
+    rest = [tasks[i] for i in np.random.RandomState(0).permutation(len(tasks)) if "valid" not in tasks[i][-1]]
+    began, hours = time.perf_counter(), 0.0
+    working = Parallel(jobs, return_as="generator_unordered", pre_dispatch=2 * jobs, max_nbytes=None)
+    for done in working(delayed(render_shard)(*task) for task in [*aside, *rest]):
+        hours += done
+        print(f"{hours:.1f} h of stems, {time.perf_counter() - began:.0f} s", flush=True)
+
+
+def planned_shards(scores, renderers, n_takes=12, effects=None):
+    """Of each shard its set, its number in it, and what is played: scores, renderers, options and seed."""
     where = split_songs(scores)
     heard = [renderer for name, renderer in renderers.items() if name != UNHEARD]
     unheard = [renderers[UNHEARD]]
@@ -129,28 +140,24 @@ def render(pack, folder, n_takes=12, jobs=2, effects=None):
         "test": (test, heard, 2, 3, aside),
         "unheard_test": (test, unheard, 2, 3, aside),
     }
-    tasks = []
     for name, (chosen, players, takes, seed, options) in sets.items():
         order = np.concatenate([np.random.RandomState(seed + k).permutation(len(chosen)) for k in range(takes)])
         options = options | {"effects": effects, "sample_rate": RATE}
         for k, first in enumerate(range(0, len(order), TAKES_A_SHARD)):
             played = [chosen[i] for i in order[first : first + TAKES_A_SHARD]]
-            tasks.append((played, players, options, seed * 10_000 + k, f"{folder}/{name}.{k}"))
-    aside = [task for task in tasks if "valid" in task[-1]]
-    rest = [tasks[i] for i in np.random.RandomState(0).permutation(len(tasks)) if "valid" not in tasks[i][-1]]
-    began, hours = time.perf_counter(), 0.0
-    working = Parallel(jobs, return_as="generator_unordered", pre_dispatch=2 * jobs, max_nbytes=None)
-    for done in working(delayed(render_shard)(*task) for task in [*aside, *rest]):
-        hours += done
-        print(f"{hours:.1f} h of stems, {time.perf_counter() - began:.0f} s", flush=True)
+            yield name, k, played, players, options, seed * 10_000 + k
 
 
 def render_shard(scores, renderers, options, seed, path):
     """One take of each score, unless the shard is there already; hours of stems."""
     if Path(f"{path}.json").exists():
         return 0.0
-    ensembles = render_ensembles(scores, renderers, cache=_Nothing(), random_state=seed, **options)
-    return write_shard(ensembles, path)
+    return write_shard(play(scores, renderers, options, seed), path)
+
+
+def play(scores, renderers, options, seed):
+    """One take of each score; nothing sounds before it is read."""
+    return render_ensembles(scores, renderers, cache=_Nothing(), random_state=seed, **options)
 
 
 class _Nothing:

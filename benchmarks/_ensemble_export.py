@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from skseparate import save_separator
-from skseparate._recipes import ensemble_separator
+from skseparate._recipes import FINE_TUNING, ensemble_separator
 from skseparate.datasets import ArrayRecording
 from skseparate.neural_network import NeuralRegressor
 
@@ -38,6 +38,7 @@ def separator_of(path):
         if f"network.{name}" in fitted.weights_:
             fitted.weights_[f"network.{name}"] = _small(value.numpy())
     fitted.history_, fitted._network = [], None
+    fitted.set_params(**FINE_TUNING)
     return separator
 
 

@@ -18,7 +18,17 @@ from skseparate.linear_model import LowRankRidge
 from skseparate.preprocessing import STFT, FrequencyTruncation, Magnitude, Segmenter
 
 HOP = 0.06
-FINE_TUNING_RATE = 1e-4
+# How a network that has learned goes on, on a few recordings; the shipped model carries it as its own parameters.
+FINE_TUNING = {
+    "lr": 1e-4,
+    "lr_schedule": "cosine",
+    "max_epochs": 10**6,
+    "time_limit": 300.0,
+    "batch_size": 2,
+    "loss": "waveform_snr",
+    "augmentation": True,
+    "hold_norms": True,
+}
 GRID = {"regressor__alpha": [1.0, 10.0, 100.0], "regressor__rank": [16, 64]}
 
 
@@ -144,10 +154,8 @@ def fine_tune(separator, X, y, minutes=5.0):
     """
     if not len(X):
         raise ValueError("there is no piece of two or more parts: at least two stems in one folder are needed.")
-    return separator.fine_tune(
-        X, y, lr=FINE_TUNING_RATE, time_limit=60 * minutes, max_epochs=10**6, lr_schedule="cosine", augmentation=True,
-        batch_size=2, loss="waveform_snr", hold_norms=True, random_state=0, verbose=sys.stderr.isatty(),
-    )  # fmt: skip
+    own = {"time_limit": 60 * minutes, "random_state": 0, "verbose": sys.stderr.isatty()}
+    return separator.fine_tune(X, y, **{**FINE_TUNING, **own})
 
 
 def _network(module, minutes):

@@ -15,7 +15,7 @@ from skseparate import Separator, guess_parts, load_separator, save_separator
 from skseparate._guess import _likeliest
 from skseparate._masks import masks
 from skseparate._parts import INSTRUMENTS, N_DESKS, part_codes, told_codes
-from skseparate._recipes import ensemble_separator
+from skseparate._recipes import FINE_TUNING, ensemble_separator
 from skseparate._segments import Segments
 from skseparate.cli import main
 from skseparate.datasets import ArrayRecording, make_ensembles
@@ -148,6 +148,10 @@ class TestShipped:
         assert means
         for name, mean in means.items():
             assert_allclose(tuned.regressor_.weights_[name], mean, rtol=1e-6)
+
+    def test_fine_tuning_goes_as_the_command_does_it(self, shipped):
+        params = shipped.regressor_.get_params()
+        assert {name: params[name] for name in FINE_TUNING} == FINE_TUNING
 
     def test_at_most_ten_megabytes(self):
         from skseparate._persistence import SHIPPED, describe_separator
