@@ -1,7 +1,6 @@
 """Mixes for training, made from shards of rendered stems while they are wanted."""
 
 import json
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ RATE = 16000
 FRAME, HOP = 1920, 480  # 0.12 s and 0.03 s
 SCALE = 1 / 65534  # rendered stems lie about 30 dB below full scale: they are stored 6 dB louder
 QUIET = 200  # what is not louder, of 32767, rests
-DOUBLED = 0.35  # of all mixes are sure to hold two equal instruments, if the take does
 # How often a mix has so many parts.
 SIZES = {2: 0.28, 3: 0.3, 4: 0.32, 5: 0.1}
 
@@ -107,7 +105,7 @@ class Mixer:
         stems = ()
         while len(stems) < n_parts:
             _, _, stems = self.corpus.takes[rng.integers(len(self.corpus))]
-        chosen = np.sort(_chosen([part for part, _, _ in stems], n_parts, rng))
+        chosen = np.sort(rng.choice(len(stems), n_parts, replace=False))
         start = rng.integers(0, max(1, min(len(stem[1]) for stem in stems) - length))
         drawn = [_cut(stems[k], start, length) for k in chosen]
         if rng.random() < 0.1:  # a part of other music, which nothing but its sound tells apart
@@ -139,15 +137,6 @@ def _sizes(size, rng):
     first = 0.5 if size >= 16 else rng.random()
     places = (first + np.arange(size)) / size
     return [list(SIZES)[k] for k in np.searchsorted(np.cumsum(list(SIZES.values()))[:-1], places, side="right")]
-
-
-def _chosen(parts, n_parts, rng):
-    """Which parts of a take: any, but desks together more often than chance would have it, for they are the hardest."""
-    order = rng.permutation(len(parts))
-    pairs = [pair for pair in combinations(order, 2) if parts[pair[0]] == parts[pair[1]]]
-    if pairs and rng.random() < DOUBLED:
-        order = sorted(order, key=lambda k: k not in pairs[0])
-    return order[:n_parts]
 
 
 def _cut(stem, start, length):
