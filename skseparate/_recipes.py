@@ -20,7 +20,7 @@ from skseparate.preprocessing import STFT, FrequencyTruncation, Magnitude, Segme
 HOP = 0.06
 # How a network that has learned goes on, on a few recordings; the shipped model carries it as its own parameters.
 FINE_TUNING = {
-    "lr": 1e-4,
+    "lr": 3e-5,
     "lr_schedule": "cosine",
     "max_epochs": 10**6,
     "time_limit": 300.0,
