@@ -44,14 +44,18 @@ def lines(pack, name):
 def doubled_lines(take):
     """Pitches, in octaves, of each first and second desk: arrays ``(n_seconds, 100)``, NaN where one is silent."""
     times = np.arange(take.stems[0].n_samples // RATE * 100) / 100
-    for first, second in combinations(take.stems, 2):
-        if first.parts == second.parts:
-            pitches = [np.log2(np.where((f := stem.line.at(times)) > 0, f, np.nan)) for stem in (first, second)]
-            yield [pitch.reshape(-1, 100) for pitch in pitches]
+    for pair in doubles(take.parts):
+        frequencies = np.stack([take.stems[k].line.at(times) for k in pair])
+        yield np.log2(np.where(frequencies > 0, frequencies, np.nan)).reshape(2, -1, 100)
+
+
+def doubles(parts):
+    """Places of each two parts of one instrument: lists of two, the first desk first."""
+    return [[i, j] for i, j in combinations(range(len(parts)), 2) if parts[i] == parts[j]]
 
 
 def mistaken(first, second, seconds):
-    """Seconds in which both sound, and in how many of them the second is the higher over so many seconds."""
+    """In how many seconds the second is the higher over so many seconds, of how many in which both sound."""
     above = first - second
     sounding, wrong = ~np.isnan(above).all(axis=1), 0
     for begin in range(0, len(above), seconds):
@@ -69,8 +73,7 @@ def model(shards, name, path):
     """Seconds that are exchanged, as they are and after each stretch of ten seconds is given its best order."""
     separator, rows = load_separator(path), []
     for mixture, solos in rendered_mixes(Corpus(shards, [name]), 32):
-        pairs = [list(p) for p in combinations(range(len(solos)), 2) if len({mixture.parts[k] for k in p}) == 1]
-        if pairs:
+        if pairs := doubles(mixture.parts):
             estimates = separator.predict([mixture])[0]
             rows += [row for pair in pairs for row in stretches(solos[pair], estimates[pair])]
     straight, exchanged, before, after = np.transpose(rows)

@@ -155,7 +155,7 @@ def fine_tune(separator, X, y, minutes=5.0):
     if not len(X):
         raise ValueError("there is no piece of two or more parts: at least two stems in one folder are needed.")
     own = {"time_limit": 60 * minutes, "random_state": 0, "verbose": sys.stderr.isatty()}
-    return separator.fine_tune(X, y, **{**FINE_TUNING, **own})
+    return separator.fine_tune(X, y, **(FINE_TUNING | own))
 
 
 def _network(module, minutes):

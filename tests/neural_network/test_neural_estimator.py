@@ -186,16 +186,16 @@ def test_warm_start_goes_on():
 
 
 def test_a_time_limit_ends_the_training():
-    network = small(max_epochs=10**6, time_limit=0.3, lr_schedule="cosine").fit(*table())
-    assert 0.3 <= sum(record["seconds"] for record in network.history_) < 5
+    network = small(max_epochs=10**6, time_limit=1.0, lr_schedule="cosine").fit(*table())
+    assert 1.0 <= sum(record["seconds"] for record in network.history_) < 5
     assert network.history_[-1]["lr"] < 0.5e-3 < network.history_[0]["lr"]
 
 
 def test_the_rate_falls_within_an_epoch_that_outlasts_the_time():
     X, Y = table(20_000)
-    network = small(max_epochs=10**6, time_limit=0.3, batch_size=1, lr_schedule="cosine").fit(X, Y)
+    network = small(max_epochs=10**6, time_limit=1.0, batch_size=1, lr_schedule="cosine").fit(X, Y)
     assert len(network.history_) == 1
-    assert network.history_[0]["lr"] < 0.1e-3
+    assert network.history_[0]["lr"] < 0.5e-3
 
 
 def test_early_stopping_keeps_the_best():
