@@ -3,8 +3,6 @@
     python benchmarks/ensemble.py duets URMP16K          seven real duets, BSS Eval SDR a pair
     python benchmarks/ensemble.py real URMP16K           all mixes of distinct takes of Rondeau and Elise
     python benchmarks/ensemble.py rendered SHARDS        rendered songs kept aside, heard and unheard fonts
-    python benchmarks/ensemble.py tune SHARDS            fine-tuning, leaving songs out
-    python benchmarks/ensemble.py tune-real URMP...      the same on real pieces
     python benchmarks/ensemble.py guess URMP16K          how often the parts are guessed
 
 URMP16K holds whole pieces of URMP; SHARDS is what `train_ensemble.py render` wrote. --model takes another file.
@@ -15,12 +13,10 @@ from itertools import combinations
 import click
 import numpy as np
 from _ensemble_mixing import RATE, SCALE, Corpus
-from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
 
 from skseparate import guess_parts, load_separator
-from skseparate._recipes import fine_tune
 from skseparate.baseline import OracleEqualiser
-from skseparate.datasets import ArrayRecording, Ensembles, load_urmp
+from skseparate.datasets import ArrayRecording, load_urmp
 from skseparate.evaluation import evaluate
 
 # Which take of which piece, as (piece, index of the stem), and what to call the pair.
@@ -162,42 +158,6 @@ def rendered_mixes(corpus, n_takes):
             recording = ArrayRecording(solos.sum(axis=0), RATE, [stems[k][0] for k in chosen], song)
             recording.sources = solos
             yield recording, solos
-
-
-@main.command()
-@click.argument("shards")
-@model
-@click.option("--minutes", default=3.0, show_default=True)
-@click.option("--takes", default=16, show_default=True)
-def tune(shards, model, minutes, takes):
-    """Fine-tuning on stems of a font never heard: songs left out before and after, and how it was on others."""
-    X, y = zip(*rendered_mixes(Corpus(shards, ["unheard_test"]), takes), strict=True)
-    left_out_in_turn(model, X, y, np.array([recording.song for recording in X]), minutes, GroupKFold(2))
-
-
-@main.command("tune-real")
-@click.argument("urmp", nargs=-1, required=True)
-@model
-@click.option("--minutes", default=3.0, show_default=True)
-def tune_real(urmp, model, minutes):
-    """Fine-tuning on all songs but one, which is scored: mixes of distinct takes of real pieces."""
-    ensembles = [ensemble for path in urmp for ensemble in load_urmp(path, sample_rate=RATE)]
-    X, y, songs = Ensembles(ensembles).power_set(min_parts=2, distinct=True)
-    left_out_in_turn(model, list(X), list(y), songs, minutes, LeaveOneGroupOut())
-
-
-def left_out_in_turn(model, X, y, songs, minutes, folds):
-    """Tune on the songs of each fold, and print what it did to those left out."""
-    for own, left_out in folds.split(X, groups=songs):
-        tuned = fine_tune(load_separator(model), [X[i] for i in own], [y[i] for i in own], minutes)
-        name = f"fine-tuned, {minutes:g} min"
-        evaluation = evaluate(
-            {"shipped": load_separator(model), name: tuned},
-            [X[i] for i in left_out], [y[i] for i in left_out], groups=songs[left_out], bss=False,
-        )  # fmt: skip
-        print(f"tuned on {len(set(songs[own]))} songs, scored on {', '.join(sorted(set(songs[left_out])))}")
-        print(evaluation.to_markdown())
-        print(evaluation.compare("shipped", name), flush=True)
 
 
 @main.command()

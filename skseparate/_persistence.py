@@ -146,7 +146,10 @@ def load_separator(path):
     path = os.fspath(path)
     path = SHIPPED.get(path, path)
     if not os.path.isfile(path):
-        raise ValueError(f"{path} is not a file: a model saved by save_separator or `skseparate fit` is wanted.")
+        raise ValueError(
+            f"{path} is not a file: a model saved by save_separator or `skseparate fit` is wanted, or "
+            f"{' or '.join(SHIPPED)}, which comes with the library."
+        )
     try:
         with safe_open(path, framework="numpy") as file:
             tree = _read_header(file.metadata() or {}, path)

@@ -107,8 +107,13 @@ def fit(stems, output, regressor, segment, alpha, rank, minutes, search, start_f
     save_separator(separator, output)
     facts = {"model": output, "mixes": len(X), "songs": len(set(songs)), "parts": separator.n_slots_, "score": score}
     said = "" if score is None else f" Left-out songs: {score:.1f} dB SI-SDR improvement."
-    text = f"Fitted on {facts['mixes']} mixes of {facts['songs']} songs, up to {facts['parts']} parts.{said}"
+    counted = f"{_counted(len(X), 'mix', 'mixes')} of {_counted(facts['songs'], 'song', 'songs')}"
+    text = f"Fitted on {counted}, up to {facts['parts']} parts.{said}"
     click.echo(json.dumps(facts) if as_json else f"{text}\nWrote {output}")
+
+
+def _counted(n, one, more):
+    return f"{n} {one if n == 1 else more}"
 
 
 def _tracks_options(command):
