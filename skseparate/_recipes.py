@@ -20,7 +20,7 @@ from skseparate.preprocessing import STFT, FrequencyTruncation, Magnitude, Segme
 HOP = 0.06
 # How a network that has learned goes on, on a few recordings; the shipped model carries it as its own parameters.
 FINE_TUNING = {
-    "lr": 3e-5,
+    "lr": 3e-4,
     "lr_schedule": "cosine",
     "max_epochs": 10**6,
     "time_limit": 300.0,
@@ -28,6 +28,7 @@ FINE_TUNING = {
     "loss": "waveform_snr",
     "augmentation": True,
     "hold_norms": True,
+    "retain": 0.5,
 }
 GRID = {"regressor__alpha": [1.0, 10.0, 100.0], "regressor__rank": [16, 64]}
 

@@ -257,7 +257,7 @@ class TestCommand:
         arguments = ["fit", tmp_path / "stems", "-o", tmp_path / "m.skseparate", "--from", "ensemble"]
         result = CliRunner().invoke(main, [*map(str, arguments), "--minutes", "0.02"])
         assert result.exit_code == 0, result.output
-        assert "Fitted on 1 mix of 1 song, up to 2 parts." in result.output
+        assert "Fitted on 1 mix of 1 song, up to 5 parts." in result.output
         assert load_separator(tmp_path / "m.skseparate").regressor_.is_told
 
     def test_a_slip_in_the_name_of_the_shipped_model_is_told_the_name(self, tmp_path):

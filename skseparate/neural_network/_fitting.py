@@ -59,6 +59,7 @@ class Fit:
             finally:
                 self.estimator.history_ = (self.estimator.history_ if n_epochs else []) + net.records_
         self._keep_best(net)
+        self._retain(net)
         net.settings.after_epoch = net.probe_ = None  # no data stays behind
         return net
 
@@ -184,6 +185,16 @@ class Fit:
             )
         if net.best_ is not None and (net.is_interrupted_ or self.estimator.early_stopping):
             net.module_.load_state_dict(net.best_)
+
+    @torch.no_grad()
+    def _retain(self, net):
+        """Between the weights that a warm start began with and those that it learned."""
+        if self._is_warm() and self.estimator.retain:
+            began = self.estimator._tensors()
+            learned = net.module_.state_dict()
+            for name, weights in learned.items():
+                if weights.is_floating_point():
+                    weights.lerp_(began[name].to(weights), self.estimator.retain)  # in place: the network's own
 
     # ---------------------------------------------------------------------------------------- checkpoints
 

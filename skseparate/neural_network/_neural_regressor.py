@@ -78,6 +78,9 @@ class NeuralRegressor(TrainedNetwork, MultiOutputMixin, RegressorMixin, BaseEsti
         small batches, whose own statistics would disturb what was learned.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights, the scales and the optimiser that it has, for `max_epochs` more.
+    retain : float, default=0.0
+        With ``warm_start``, how much of the weights that `fit` began with stays in those that it ends with, from 0 to
+        less than 1: at 0.5 the mean of both counts, which loses less of what was learned from other recordings [1]_.
     checkpoint : str, default=None
         File that is rewritten after each epoch. `fit` goes on from it if parameters and data are the same, and
         refuses otherwise; one file serves one fit, not a search. The state of `callbacks` is not in it.
@@ -123,6 +126,10 @@ class NeuralRegressor(TrainedNetwork, MultiOutputMixin, RegressorMixin, BaseEsti
     On the CPU and with as many threads the same `random_state` gives the same weights bit for bit, also after a
     resumed training.
 
+    References
+    ----------
+    .. [1] M. Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
+
     Examples
     --------
     >>> from sklearn.pipeline import make_pipeline
@@ -162,6 +169,7 @@ class NeuralRegressor(TrainedNetwork, MultiOutputMixin, RegressorMixin, BaseEsti
         "augmentation": ["boolean", dict, None],
         "hold_norms": ["boolean"],
         "warm_start": ["boolean"],
+        "retain": [Interval(Real, 0, 1, closed="left")],
         "checkpoint": [str, HasMethods("__fspath__"), None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -193,6 +201,7 @@ class NeuralRegressor(TrainedNetwork, MultiOutputMixin, RegressorMixin, BaseEsti
         augmentation=None,
         hold_norms=False,
         warm_start=False,
+        retain=0.0,
         checkpoint=None,
         random_state=None,
         verbose=0,
@@ -221,6 +230,7 @@ class NeuralRegressor(TrainedNetwork, MultiOutputMixin, RegressorMixin, BaseEsti
         self.augmentation = augmentation
         self.hold_norms = hold_norms
         self.warm_start = warm_start
+        self.retain = retain
         self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose

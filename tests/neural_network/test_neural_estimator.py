@@ -171,6 +171,18 @@ def test_a_network_of_ones_own():
         NeuralRegressor(lambda in_shape, out_shape: nn.Linear(in_shape[0], 2)).fit(X, np.c_[Y, Y[:, 0]])
 
 
+def test_a_warm_start_retains_what_it_is_told_to():
+    X, Y = table()
+    began = small(max_epochs=3).fit(X, Y)
+    whole, half = (pickle.loads(pickle.dumps(began)).set_params(warm_start=True, retain=share) for share in (0.0, 0.5))
+    whole.fit(X, Y), half.fit(X, Y)
+    for name, weights in began.weights_.items():
+        assert_allclose(half.weights_[name], (weights + whole.weights_[name]) / 2, atol=1e-6)
+    assert any(abs(whole.weights_[name] - weights).max() > 1e-3 for name, weights in began.weights_.items())
+    fresh = small(max_epochs=3, retain=0.5).fit(X, Y)  # nothing to retain
+    assert_allclose(fresh.predict(X), began.predict(X))
+
+
 def test_warm_start_goes_on():
     X, Y = table(100)
     network = small(max_epochs=3, warm_start=True)
