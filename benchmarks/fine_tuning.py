@@ -72,12 +72,12 @@ class OwnPerformance(Performance):
 
 
 def recorded(scores, renderer, quartet, number):
-    """An ensemble's takes of all songs that have four parts throughout, 30 s of each."""
+    """An ensemble's takes, 30 s of each song in which four parts then play."""
     for seed, score in enumerate(scores):
         take = OwnPerformance(
             score, seed, (4, 4), 30.0, Effects(), 0.0, RATE, (renderer,), quartet=quartet, ensemble=number
         )
-        if len(score.parts) >= 4 and take.is_playable:
+        if take.is_playable:
             stems = tuple(ArrayRecording(take.render(k), RATE, [part], score.song) for k, part in enumerate(quartet))
             yield Ensemble(score.name, score.song, quartet, stems)
 
