@@ -8,7 +8,7 @@ from skseparate._recipes import FINE_TUNING, ensemble_separator
 from skseparate.datasets import ArrayRecording
 from skseparate.neural_network import NeuralRegressor
 
-SEGMENT, OVERLAP = 10.0, 0.2
+SEGMENT, OVERLAP = 10.0, 0.05
 
 
 def separator_of(path):
