@@ -139,7 +139,7 @@ def third_octaves(samples):
     """Energies of each second: ``(n_seconds, n_bands)``."""
     seconds = samples[: len(samples) // RATE * RATE].reshape(-1, RATE)
     power = spectrograms(torch.from_numpy(seconds)).abs().square().sum(dim=1).numpy()
-    edges = np.round(100 * 2 ** (np.arange(20) / 3) * FRAME / RATE).astype(int)
+    edges = np.round(100 * 2 ** (np.arange(19) / 3) * FRAME / RATE).astype(int)
     return np.add.reduceat(power, edges, axis=1)
 
 
