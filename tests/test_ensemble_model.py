@@ -162,6 +162,12 @@ class TestShipped:
     def test_any_rate(self, shipped):
         assert all(shipped.accepts_rate(rate) for rate in (16000, 32000, 44100, 48000))
 
+    def test_segments_lie_alike_at_any_rate(self, shipped):
+        rates = (16000, 44100, 48000)
+        chains = shipped._chains([ArrayRecording(np.ones(rate), rate, ["vn"]) for rate in rates])
+        hops = [chain.segmenter.segment_hop_ / rate for chain, rate in zip(chains, rates, strict=True)]
+        assert_allclose(hops, hops[0])
+
     def test_better_than_the_mixture(self, shipped):
         X, y, _ = make_ensembles(n_songs=4, n_parts=2, duration=6.0, random_state=3).power_set()
         assert shipped.score(X, y) > 1.0
