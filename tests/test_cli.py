@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import entry_points
 
 import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner
 
-from skseparate import load_separator
+from skseparate import __version__, load_separator
 from skseparate.cli import main
 from skseparate.datasets import make_ensembles
 
@@ -280,6 +281,19 @@ def test_separate_needs_neither_skorch_nor_matplotlib(model, stereo, tmp_path):
     )
     command = [sys.executable, "-c", code, "separate", str(stereo), "-m", str(model), "-o", str(tmp_path / "out")]
     subprocess.run(command, check=True)
+
+
+def test_the_installed_command_keeps_output_and_exit_code(tmp_path):
+    (command,) = entry_points(group="console_scripts", name="skseparate")
+    code = f"from {command.module} import {command.attr}; {command.attr}()"
+    missing = tmp_path / "missing.wav"
+    for args, status in (
+        (["--version"], 0),
+        (["separate", str(missing), "--parts", "vn,vc", "-o", str(tmp_path / "out")], 2),
+    ):
+        done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True)
+        assert done.returncode == status
+        assert (__version__ if status == 0 else "missing.wav") in done.stdout + done.stderr
 
 
 def test_cache_is_shown_and_cleared(tmp_path, monkeypatch):
