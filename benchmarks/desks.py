@@ -150,12 +150,16 @@ def third_octaves(samples):
 @which
 @click.option("--model", "path", default="ensemble", show_default=True)
 def model(shards, name, path):
-    """Seconds that are exchanged, as they are and after each stretch of ten seconds is given its best order."""
-    separator, rows = load_separator(path), []
+    """Seconds that are exchanged, by pairs of desks, and after each stretch of ten seconds is given its best order."""
+    separator, rows, rates = load_separator(path), [], []
     for mixture, solos in rendered_mixes(Corpus(shards, [name]), 32):
         if pairs := doubles(mixture.parts):
             estimates = separator.predict([mixture])[0]
             rows += [row for pair in pairs for row in stretches(solos[pair], estimates[pair])]
+            rates += [swap_rate(solos[pair], estimates[pair], RATE)[0] for pair in pairs]
+    quarters = " / ".join(f"{100 * rate:.1f}" for rate in np.nanpercentile(rates, (25, 50, 75)))
+    print(f"quartiles of {len(rates)} pairs: {quarters} % of seconds exchanged; in", end=" ")
+    print(f"{100 * np.mean(np.array(rates) < 0.02):.0f} % of the pairs fewer than 2 %")
     straight, exchanged, before, after = np.transpose(rows)
     wrong = exchanged > straight
     print(f"{len(rows)} stretches of {STRETCH} s of two desks: {100 * wrong.mean():.1f} % exchanged as a whole")
