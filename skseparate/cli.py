@@ -336,7 +336,7 @@ def _progress(steps, description):
 
 
 def run():
-    """The command in a process of its own, a quarter sooner: of all that libraries make while they are imported and
+    """The command in a process of its own, a fifth sooner: of all that libraries make while they are imported and
     that ends with the process, next to nothing is garbage, so it is seldom looked for, and not at the end."""
     gc.set_threshold(100_000, 50, 50)
     atexit.register(gc.freeze)
