@@ -136,11 +136,16 @@ def real(urmp, model, songs, bss):
 
 
 def by_size(evaluation, name, keep):
-    for size in (2, 3, 4, 5):
-        rows = [r for r in evaluation.rows if r["system"] == "ensemble" and r["n_parts"] == size and keep(r)]
-        if rows:
-            sdr = f", SDR {mean(rows, 'sdr'):.1f}" if "sdr" in rows[0] else ""
-            print(f"{name}, {size} parts: SI-SDRi {mean(rows, 'si_sdr_improvement'):.1f}{sdr}, {len(rows)} solos")
+    """SI-SDR improvement and SDR for 2 / 3 / 4 parts of each system, on the mixes to keep."""
+    for system in evaluation.systems:
+        rows = [r for r in evaluation.rows if r["system"] == system and keep(r)]
+        sizes = [[r for r in rows if r["n_parts"] == size] for size in (2, 3, 4)]
+        improvement, sdr = (
+            " / ".join(f"{mean(of_size, measure):.1f}" for of_size in sizes) if measure in rows[0] else "-"
+            for measure in ("si_sdr_improvement", "sdr")
+        )
+        counts = " / ".join(str(len(of_size)) for of_size in sizes)
+        print(f"{name:<12} {system:<32} SI-SDRi {improvement}, SDR {sdr}, {counts} solos")
 
 
 @main.command()
